@@ -1,0 +1,138 @@
+"""Read the DAG of a DVC project from DVC's own index: matrix and foreach expanded, edges as DVC has them."""
+
+# mypy: disable-error-code="import-untyped"
+
+import contextlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from dvc.exceptions import DvcException
+from dvc.repo import Repo
+from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
+from dvc.stage import Stage
+from networkx import DiGraph
+
+from pipeline.errors import PipelineError
+
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What a stage tells the orchestrator under `meta: {prefect: {...}}` in dvc.yaml; DVC itself ignores it.
+
+    tags: shown on the task, and usable for Prefect's tag concurrency limits.
+    retries, retry_delay: how often to try again after a failure that a retry can cure, and the seconds in between.
+    timeout: seconds (or `"90m"`, `"12h"`) after which the stage is stopped and counted as failed; None is no limit.
+    progress: a file to which the stage appends one JSON object per line while it works.
+    """
+
+    tags: tuple[str, ...] = ()
+    retries: int = 2
+    retry_delay: float = 5.0
+    timeout: float | None = None
+    progress: str | None = None
+
+
+@dataclass(frozen=True)
+class StageNode:
+    """One stage instance: its name as `dvc repro` takes it, the names of the stages it needs, and its hints."""
+
+    name: str
+    upstream: tuple[str, ...]
+    hints: Hints
+
+
+@dataclass(frozen=True)
+class Dag:
+    """The chosen stage instances, keyed by name, every stage after all that it needs."""
+
+    stages: Mapping[str, StageNode]
+
+    def waves(self) -> dict[str, int]:
+        """The earliest wave (from 0) in which each stage can run when nothing limits parallelism."""
+        wave: dict[str, int] = {}
+        for name, node in self.stages.items():
+            wave[name] = 1 + max((wave[up] for up in node.upstream), default=-1)
+        return wave
+
+    def upstream_of(self, name: str) -> Iterator[StageNode]:
+        return (self.stages[up] for up in self.stages[name].upstream)
+
+
+@contextlib.contextmanager
+def opened(root: Path) -> Iterator[Repo]:
+    """The DVC repository at `root`, with DVC's own errors turned into ours.
+
+    DVC resolves several paths against the working directory, so that is `root` meanwhile: call from the main thread
+    before any stage runs.
+    """
+    if not (root / ".dvc").is_dir():
+        raise PipelineError(f"{root}: not the root of a DVC project (no .dvc folder); run `dvc init` or name the root")
+    with contextlib.chdir(root):
+        try:
+            with Repo(str(root)) as repo:
+                yield repo
+        except DvcException as error:
+            raise PipelineError(" ".join(str(error).split())) from error
+
+
+def read_dag(repo: Repo, targets: tuple[str, ...] = ()) -> tuple[Dag, dict[str, Stage]]:
+    """The DAG that `dvc repro TARGETS` would walk (all of dvc.yaml without targets), and DVC's stage behind each node.
+
+    A target is whatever `dvc repro` takes: a stage, a matrix group or one instance of it, the path of another dvc.yaml.
+    Stages upstream of it are part of the DAG. Raises PipelineError for a bad hint.
+    """
+    graph: DiGraph = get_active_graph(repo.index.graph)
+    chosen = collect_stages(repo, targets or ("dvc.yaml",))
+    order: list[Stage] = plan_repro(graph, chosen)
+    behind = {stage.addressing: stage for stage in order}
+    nodes = {
+        name: StageNode(
+            name=name,
+            upstream=tuple(sorted(up.addressing for up in graph.successors(stage))),
+            hints=read_hints(name, stage.meta),
+        )
+        for name, stage in behind.items()
+    }
+    return Dag(nodes), behind
+
+
+def read_hints(stage: str, meta: object) -> Hints:
+    """The hints of one stage from its `meta`, which DVC has interpolated already. Unknown or bad keys are refused."""
+    hints = meta.get("prefect") if isinstance(meta, Mapping) else None
+    if hints is None:
+        return Hints()
+    where = f"dvc.yaml: stages.{stage}.meta.prefect"
+    if not isinstance(hints, Mapping):
+        raise PipelineError(f"{where}: expected a mapping, got {hints!r}")
+    known = {field.name for field in fields(Hints)}
+    for key in hints:
+        if key not in known:
+            raise PipelineError(f"{where}.{key}: unknown hint; known are {', '.join(sorted(known))}")
+    tags, progress, retries = hints.get("tags", []), hints.get("progress"), hints.get("retries", Hints.retries)
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        raise PipelineError(f"{where}.tags: expected a list of strings, got {tags!r}")
+    if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
+        raise PipelineError(f"{where}.retries: expected a whole number from 0, got {retries!r}")
+    if progress is not None and not isinstance(progress, str):
+        raise PipelineError(f"{where}.progress: expected the path of a file, got {progress!r}")
+    timeout = hints.get("timeout")
+    return Hints(
+        tags=tuple(tags),
+        retries=retries,
+        retry_delay=seconds(hints.get("retry_delay", Hints.retry_delay), f"{where}.retry_delay"),
+        timeout=None if timeout is None else seconds(timeout, f"{where}.timeout"),
+        progress=progress,
+    )
+
+
+def seconds(value: object, where: str) -> float:
+    """A duration in seconds from a number or from text such as `90`, `90s`, `15m`, `2h`, `1d`."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
+        return float(value)
+    if isinstance(value, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", value.strip())):
+        return float(match[1]) * UNITS[match[2] or "s"]
+    raise PipelineError(f"{where}: expected seconds or a duration like 90s, 15m, 2h, got {value!r}")

@@ -1,0 +1,60 @@
+"""Small real DVC projects, up to date or cold, for every test of the bridge."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from dvc_example import DVC_YAML, PARAMS_YAML, WORK_PY, Project
+
+import pipeline  # noqa: F401  (switches usage reporting off before anything else imports DVC or Prefect)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """`python` is this interpreter, git knows a name, and DVC's hash database stays inside the test's folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        patch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path_factory.mktemp("site")))
+        for role in ("AUTHOR", "COMMITTER"):
+            patch.setenv(f"GIT_{role}_NAME", "tester")
+            patch.setenv(f"GIT_{role}_EMAIL", "tester@example.org")
+        yield
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The example project after one `dvc repro` and one commit. Never used directly: `project` is a copy of it."""
+    project = Project(tmp_path_factory.mktemp("finished") / "project")
+    project.write("dvc.yaml", DVC_YAML)
+    project.write("params.yaml", PARAMS_YAML)
+    project.write("work.py", WORK_PY)
+    project.write("raw.txt", "some data\n")
+    project.write("words.txt", "some words\n")
+    project.write("code/a.py", "A = 1\n")
+    project.write("code/b.py", "B = 1\n")
+    project.write(".gitignore", "/logs/\n/.scratch/\n")
+    project.write(".dvcignore", "/logs/\n/.scratch/\n")
+    project.git("init", "-q", "-b", "main")
+    project.dvc("init", "-q")
+    project.dvc("repro", "-q")
+    project.commit("first results")
+    return project
+
+
+@pytest.fixture
+def project(finished: Project, tmp_path: Path) -> Project:
+    """A project in which everything is up to date."""
+    return Project(shutil.copytree(finished.root, tmp_path / "project"))
+
+
+@pytest.fixture
+def cold(project: Project) -> Project:
+    """The same project on a machine that has run nothing yet."""
+    for name in ("models", ".dvc/cache", ".dvc/tmp"):
+        shutil.rmtree(project.root / name)
+    for name in ("data.txt", "notes.txt", "report.html", "score-0.json", "score-1.json", "dvc.lock"):
+        (project.root / name).unlink()
+    return project
