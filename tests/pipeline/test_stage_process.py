@@ -1,0 +1,147 @@
+"""One stage as a process: its outcome from the real DVC, failures told apart, nothing left behind when stopped."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from dvc_example import Project
+
+from pipeline.outcome import Outcome
+from pipeline.stage import StageResult, run_stage
+
+pytestmark = pytest.mark.slow
+
+STUBBORN = """\
+import os, pathlib, signal, subprocess, sys, time
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, signal.SIG_IGN)
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+pathlib.Path("pids").write_text(f"{os.getpid()} {child.pid}")
+time.sleep(600)
+"""
+
+
+def with_command(project: Project, command: str) -> None:
+    """Give the stage `notes` another command."""
+    project.write("dvc.yaml", project.read("dvc.yaml").replace("python work.py copy words.txt notes.txt", command))
+
+
+def run_notes(project: Project, **options: object) -> tuple[StageResult, list[str]]:
+    lines: list[str] = []
+    return run_stage(project.root, "notes", on_line=lines.append, **options), lines  # type: ignore[arg-type]
+
+
+def wait_until(condition: object, seconds: float = 30) -> None:
+    assert callable(condition)
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def no_locks(project: Project) -> bool:
+    table = project.root / ".dvc/tmp/rwlock"
+    return not table.exists() or table.read_text().replace('"read"', "").replace('"write"', "").strip("{}:, \n") == ""
+
+
+def test_dvc_still_announces_the_three_outcomes(project: Project) -> None:
+    assert run_notes(project)[0].outcome is Outcome.CACHED
+    (project.root / "notes.txt").unlink()
+    assert run_notes(project)[0].outcome is Outcome.RESTORED
+    assert project.read("notes.txt") == "some words\n"
+    project.write("words.txt", "new words\n")
+    assert run_notes(project)[0].outcome is Outcome.RAN
+    assert project.read("notes.txt") == "new words\n"
+    assert run_notes(project, force=True)[0].outcome is Outcome.RAN
+
+
+def test_a_stage_cannot_forge_its_outcome_or_hide_in_a_progress_bar(project: Project) -> None:
+    with_command(
+        project,
+        "printf \"Stage 'notes' didn't change, skipping\\\\n 1%%\\\\r 2%%\\\\rdone\\\\n\" > notes.txt; cat notes.txt",
+    )
+    result, lines = run_notes(project)
+    assert result.outcome is Outcome.RAN
+    assert "done" in lines
+
+
+def test_a_configuration_error_fails_once_and_is_explained(project: Project) -> None:
+    project.write("words.txt", "poison\n")
+    result, _ = run_notes(project)
+    assert result.outcome is Outcome.FAILED
+    assert not result.transient
+    assert result.message.startswith("words.txt: poison found (failed to reproduce 'notes'")
+    assert "exited with 1" in result.message
+
+
+@pytest.mark.parametrize(
+    ("command", "transient"),
+    [
+        ("kill -9 $$", True),
+        ("python -c 'import os; os.kill(os.getpid(), 15)'", True),
+        ("sh -c 'exit 137'", True),
+        ("python -c 'raise MemoryError'", True),
+        ("python -c 'raise SystemExit(2)'", False),
+        ("kill -SEGV $$", False),
+        ("true", False),  # does not write its output
+    ],
+)
+def test_only_what_a_retry_can_cure_is_transient(project: Project, command: str, transient: bool) -> None:
+    with_command(project, command)
+    result, _ = run_notes(project)
+    assert result.outcome is Outcome.FAILED
+    assert result.transient is transient, result.message
+
+
+def test_a_timeout_ends_the_stage(project: Project) -> None:
+    with_command(project, "sleep 600")
+    result, _ = run_notes(project, timeout=2.0)
+    assert result.outcome is Outcome.FAILED
+    assert result.message == "timed out after 2 s"
+    assert not result.transient
+    assert 2.0 <= result.seconds < 12
+    assert no_locks(project)
+
+
+def test_stopping_ends_a_stubborn_process_group_in_15_seconds_and_leaves_no_lock(project: Project) -> None:
+    project.write("stubborn.py", STUBBORN)
+    with_command(project, "python stubborn.py")
+    stop = threading.Event()
+    results: list[StageResult] = []
+    thread = threading.Thread(target=lambda: results.append(run_notes(project, stop=stop)[0]))
+    thread.start()
+    pids = project.root / "pids"
+    wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 2)
+    started = time.monotonic()
+    stop.set()
+    thread.join(20)
+    assert time.monotonic() - started < 15
+    assert results[0].outcome is Outcome.FAILED and results[0].message == "stopped"
+    assert not any(psutil.pid_exists(int(pid)) for pid in pids.read_text().split())
+    assert no_locks(project)
+    with_command(project, "true")
+    project.git("checkout", "-q", "dvc.yaml")
+    assert run_notes(project)[0].outcome is Outcome.RESTORED  # the interrupted attempt had removed the output
+
+
+def test_the_stage_ends_when_the_process_that_runs_it_is_killed(project: Project) -> None:
+    with_command(project, 'python -c \'import os, time; open("pids", "w").write(str(os.getpid())); time.sleep(600)\'')
+    code = "import pathlib, sys; from pipeline.stage import run_stage; run_stage(pathlib.Path(sys.argv[1]), 'notes')"
+    runner = subprocess.Popen(
+        [sys.executable, "-c", code, str(project.root)],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    pids = project.root / "pids"
+    wait_until(lambda: pids.exists() and pids.read_text())
+    os.kill(runner.pid, signal.SIGKILL)
+    runner.wait()
+    wait_until(lambda: not psutil.pid_exists(int(pids.read_text())), seconds=15)
+    wait_until(lambda: no_locks(project), seconds=5)
