@@ -1,0 +1,1 @@
+"""Accuracy of checkpoints: avg@k, pass@k and intervals."""

@@ -1,0 +1,60 @@
+"""Sample completions of test problems from a model and grade them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from effopd.rollout.sampler import sample
+from effopd.seeding import derive_seed, uniforms
+from effopd.tasks.problems import Problem
+from effopd.tasks.verifiers import score
+
+
+@dataclass(frozen=True)
+class Graded:
+    """Scores (N, S) of S completions of each of N problems, their lengths in tokens, and which met the limit."""
+
+    scores_NS: NDArray[np.float64]
+    lengths_NS: NDArray[np.int64]
+    truncated_NS: NDArray[np.bool_]
+
+
+def grade(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    problems: Sequence[Problem],
+    *,
+    samples: int,
+    greedy: bool,
+    seed: int,
+    max_new_tokens: int,
+    batch_size: int,
+) -> Graded:
+    """Draw `samples` completions of each problem at temperature 1, or one greedily, and score them.
+
+    Each (problem, sample) has random numbers of its own, so neither the batch size nor the number of samples changes a
+    completion, and models evaluated with one seed are compared on common random numbers.
+    """
+    if greedy:
+        samples = 1
+    items = [(problem, p * 4096 + s) for p, problem in enumerate(problems) for s in range(samples)]
+    key = derive_seed(seed, "evaluation")
+    scores: list[float] = []
+    lengths: list[int] = []
+    truncated: list[bool] = []
+    for start in range(0, len(items), batch_size):
+        batch = items[start : start + batch_size]
+        numbers_BT = None if greedy else uniforms(key, [row for _, row in batch], max_new_tokens)
+        rollout = sample(model, tokenizer, [problem.prompt for problem, _ in batch], max_new_tokens, numbers_BT)
+        scores += [score(problem, text) for (problem, _), text in zip(batch, rollout.texts, strict=True)]
+        lengths += rollout.lengths_B.long().tolist()
+        truncated += rollout.truncated_B.tolist()
+    shape = (len(problems), samples)
+    return Graded(
+        np.array(scores).reshape(shape), np.array(lengths).reshape(shape), np.array(truncated).reshape(shape)
+    )

@@ -1,0 +1,1 @@
+"""Extrapolation along the direction of training, called by a training loop at its triggers."""

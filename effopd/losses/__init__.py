@@ -1,0 +1,1 @@
+"""Losses: tensors in, scalar out. B sequences, T tokens, V vocabulary."""

@@ -1,0 +1,30 @@
+"""Reinforcement learning: group-relative advantages and the clipped policy-gradient loss (GRPO, arXiv 2402.03300)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def group_advantages(rewards_GN: Tensor, epsilon: float = 1e-6) -> Tensor:
+    """(r − mean) / (std + ε) within each group of N completions of one prompt; a group of equals gives zeros."""
+    centred_GN = rewards_GN - rewards_GN.mean(-1, keepdim=True)
+    return centred_GN / (rewards_GN.std(-1, correction=0, keepdim=True) + epsilon)
+
+
+def clipped_surrogate(policy_BT: Tensor, old_BT: Tensor, advantage_B: Tensor, clip: float) -> Tensor:
+    """−min(ρ A, clip(ρ, 1 − ε, 1 + ε) A) with ρ = π / π_old, per token (B, T), from log-probabilities."""
+    ratio_BT = (policy_BT - old_BT).exp()
+    advantage_BT = advantage_B[:, None]
+    return -torch.minimum(ratio_BT * advantage_BT, ratio_BT.clamp(1 - clip, 1 + clip) * advantage_BT)
+
+
+def reference_kl(policy_BT: Tensor, reference_BT: Tensor) -> Tensor:
+    """Unbiased non-negative estimate of KL(π ‖ π_ref) from sampled tokens: e^d − d − 1, d = log π_ref − log π."""
+    difference_BT = reference_BT - policy_BT
+    return difference_BT.exp() - difference_BT - 1
+
+
+def sequence_mean(values_BT: Tensor, mask_BT: Tensor) -> Tensor:
+    """GRPO's aggregation: the mean over each completion's tokens, (B,)."""
+    return values_BT.where(mask_BT.bool(), 0.0).sum(-1) / mask_BT.sum(-1)

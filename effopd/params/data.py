@@ -1,0 +1,36 @@
+"""Section `data`: the built-in world of arithmetic chains."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from effopd.params import Section
+
+
+class DemonstrationParams(Section):
+    """The mixture the base learns from: it can reason, but usually does not."""
+
+    examples: int = Field(ge=1)
+    min_operations: int = Field(ge=1)
+    max_operations: int = Field(ge=1)
+    correct: float = Field(ge=0, le=1)
+    guess: float = Field(ge=0, le=1)
+    guess_accuracy: float = Field(ge=0, le=1)
+    step_error: float = Field(ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> DemonstrationParams:
+        if self.min_operations > self.max_operations:
+            raise ValueError("min_operations is larger than max_operations")
+        if self.correct + self.guess > 1:
+            raise ValueError("correct + guess is larger than 1")
+        return self
+
+
+class DataParams(Section):
+    operations: int = Field(ge=1)
+    train: int = Field(ge=1)
+    validation: int = Field(ge=1)
+    dev: int = Field(ge=1)
+    test: int = Field(ge=1)
+    demonstrations: DemonstrationParams

@@ -1,0 +1,15 @@
+"""Section `evaluate`: accuracy of checkpoints on the test prompts."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from effopd.params import Section
+
+
+class EvaluateParams(Section):
+    samples: int = Field(ge=1)
+    pass_at: list[int] = Field(min_length=1)
+    batch_size: int = Field(ge=1)
+    confidence: float = Field(gt=0, lt=1)
+    resamples: int = Field(ge=1)

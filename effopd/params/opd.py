@@ -1,0 +1,26 @@
+"""Section `opd`: on-policy distillation. EffOPD trains with the same values."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from effopd.params import Section
+
+
+class OPDParams(Section):
+    loss: Literal["sampled", "reverse_kl", "forward_kl", "jsd"]
+    jsd_beta: float = Field(gt=0, lt=1)
+    importance_cap: float = Field(ge=1)
+    steps: int = Field(ge=1)
+    prompts_per_step: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    sweep: list[float] = Field(min_length=1)
+
+    @field_validator("sweep")
+    @classmethod
+    def _rates(cls, sweep: list[float]) -> list[float]:
+        if min(sweep) <= 0 or len(set(sweep)) < len(sweep):
+            raise ValueError("learning rates must be positive and distinct")
+        return sweep

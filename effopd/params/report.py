@@ -1,0 +1,12 @@
+"""Section `report`: what counts as having arrived."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from effopd.params import Section
+
+
+class ReportParams(Section):
+    title: str
+    target_share: float = Field(gt=0, le=1)

@@ -1,0 +1,11 @@
+"""Section `rollout`: how students are sampled (always at temperature 1 from the whole vocabulary: on-policy)."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from effopd.params import Section
+
+
+class RolloutParams(Section):
+    max_new_tokens: int = Field(ge=1)

@@ -1,0 +1,49 @@
+"""All sections of params.yaml together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import model_validator
+
+from effopd.params import Section, parse, read_yaml
+from effopd.params.base import BaseParams
+from effopd.params.data import DataParams
+from effopd.params.effopd import EffOPDParams
+from effopd.params.evaluate import EvaluateParams
+from effopd.params.model import ModelParams
+from effopd.params.opd import OPDParams
+from effopd.params.optimizer import OptimizerParams
+from effopd.params.report import ReportParams
+from effopd.params.rl import RLParams
+from effopd.params.rollout import RolloutParams
+from effopd.params.run import RunParams
+from effopd.params.spectral import SpectralParams
+from effopd.params.trajectory import TrajectoryParams
+
+
+class Params(Section):
+    run: RunParams
+    data: DataParams
+    model: ModelParams
+    base: BaseParams
+    optimizer: OptimizerParams
+    rollout: RolloutParams
+    trajectory: TrajectoryParams
+    rl: RLParams
+    opd: OPDParams
+    effopd: EffOPDParams
+    evaluate: EvaluateParams
+    spectral: SpectralParams
+    report: ReportParams
+
+    @model_validator(mode="after")
+    def _pass_at_needs_samples(self) -> Params:
+        if max(self.evaluate.pass_at) > self.evaluate.samples:
+            raise ValueError("evaluate.pass_at asks for more completions than evaluate.samples draws")
+        return self
+
+
+def check_file(path: Path) -> Params:
+    """Check every section of a params file. Raises `ParamsError` with one line that names the first wrong key."""
+    return parse(Params, "", read_yaml(path), path)

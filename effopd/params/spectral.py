@@ -1,0 +1,12 @@
+"""Section `spectral`: the analysis of weight updates."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from effopd.params import Section
+
+
+class SpectralParams(Section):
+    top_k: int = Field(ge=1)
+    subspace: int = Field(ge=1)

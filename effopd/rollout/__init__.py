@@ -1,0 +1,1 @@
+"""Sampling completions, with the log-probability of every sampled token."""

@@ -1,0 +1,73 @@
+"""Problems and demonstrations as parquet files, checked when they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from effopd.files import DataError, atomic_path
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A prompt, its reference answer and the task whose verifier grades completions of it."""
+
+    task: str
+    prompt: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """A prompt and one completion to imitate."""
+
+    prompt: str
+    completion: str
+
+
+def write_problems(path: Path, problems: Sequence[Problem]) -> None:
+    _write(path, [asdict(problem) for problem in problems], ("task", "prompt", "answer"))
+
+
+def read_problems(path: Path) -> list[Problem]:
+    """Read problems. Raises `DataError` naming the file and the column or row at fault."""
+    return [Problem(*row) for row in _read(path, ("task", "prompt", "answer"))]
+
+
+def write_demonstrations(path: Path, demonstrations: Sequence[Demonstration]) -> None:
+    _write(path, [asdict(demonstration) for demonstration in demonstrations], ("prompt", "completion"))
+
+
+def read_demonstrations(path: Path) -> list[Demonstration]:
+    """Read demonstrations. Raises `DataError` naming the file and the column or row at fault."""
+    return [Demonstration(*row) for row in _read(path, ("prompt", "completion"))]
+
+
+def _write(path: Path, rows: list[dict[str, str]], columns: tuple[str, ...]) -> None:
+    schema = pa.schema([pa.field(column, pa.string(), nullable=False) for column in columns])
+    with atomic_path(path) as temporary:
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), temporary, compression="zstd")
+
+
+def _read(path: Path, columns: tuple[str, ...]) -> list[tuple[str, ...]]:
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"{path}: not a readable parquet file ({str(error).splitlines()[0]})") from None
+    for column in columns:
+        if column not in table.column_names:
+            raise DataError(f"{path}: column {column!r} is missing; the columns are {', '.join(table.column_names)}")
+        if not (pa.types.is_string(table[column].type) or pa.types.is_large_string(table[column].type)):
+            raise DataError(f"{path}: column {column!r} holds {table[column].type}, expected strings")
+        if table[column].null_count:
+            row = table[column].is_null().to_pylist().index(True)
+            raise DataError(f"{path}: row {row} has no {column!r}")
+    if table.num_rows == 0:
+        raise DataError(f"{path}: no rows")
+    return list(zip(*(table[column].to_pylist() for column in columns), strict=True))

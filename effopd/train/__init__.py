@@ -1,0 +1,1 @@
+"""Training loops that read like the algorithms, and what they share."""

@@ -1,0 +1,88 @@
+"""Where a run lives while it trains: its checkpoints so far and the state from which a killed run goes on.
+
+The folder's name holds a key, a hash of everything that decides the run's weights except its number of steps. So a
+killed run finds its own state again, a longer run continues a shorter one, and any other change starts afresh.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from effopd.files import DataError, atomic_path, link_or_copy, read_json, remove, write_json, write_jsonl
+from effopd.models.store import load_weights, save_weights
+from effopd.trajectory.store import step_folder
+
+WORK_PER_SAVE = 20  # train at least this many times longer than a save takes, so that saving costs at most 5 %
+
+
+@dataclass
+class RunState:
+    """What training needs to go on after `step`.
+
+    tensors: weights, optimiser moments and the extrapolation anchor, by prefixed name.
+    metrics, triggers, timing: the rows logged so far, one a step (triggers: one a trigger).
+    """
+
+    step: int
+    tensors: dict[str, Tensor]
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+    triggers: list[dict[str, Any]] = field(default_factory=list)
+    timing: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Workspace:
+    """The scratch folder of one run."""
+
+    def __init__(self, scratch: Path, run: str, key: str) -> None:
+        self.folder = scratch / f"{run}-{key[:16]}"
+        self.checkpoints = self.folder / "checkpoints"
+        self._next_save = 0.0
+
+    def load(self, at_most: int) -> RunState | None:
+        """The newest whole state that is not past `at_most` steps, or None."""
+        for folder in sorted(self.folder.glob("state-*"), reverse=True):
+            if int(folder.name.removeprefix("state-")) > at_most:
+                continue
+            try:
+                state = read_json(folder / "state.json")
+                return RunState(tensors=load_weights(folder / "tensors.safetensors"), **state)
+            except (DataError, TypeError) as error:
+                raise DataError(f"{error}; delete {self.folder} to train this run from its beginning") from None
+        return None
+
+    def due(self) -> bool:
+        """Whether enough work was done since the last save to be worth the next."""
+        return time.monotonic() >= self._next_save
+
+    def save(self, state: RunState) -> None:
+        """Write a whole state, then drop the older ones: a kill at any moment leaves one to go on from."""
+        began = time.monotonic()
+        target = self.folder / f"state-{state.step:08d}"
+        with atomic_path(target) as folder:
+            folder.mkdir()
+            save_weights(folder / "tensors.safetensors", state.tensors)
+            write_json(folder / "state.json", {
+                "step": state.step, "metrics": state.metrics, "triggers": state.triggers, "timing": state.timing,
+            })  # fmt: skip
+        for old in self.folder.glob("state-*"):
+            if old != target:
+                remove(old)
+        write_jsonl(self.folder / "timing.jsonl", state.timing)
+        ended = time.monotonic()
+        self._next_save = ended + WORK_PER_SAVE * (ended - began)
+
+    def publish(self, target: Path, steps: list[int], state: RunState, about: dict[str, Any]) -> None:
+        """Put the finished run in place: the checkpoints of `steps`, its logs and what it is, without times."""
+        with atomic_path(target) as folder:
+            for step in steps:
+                for file in sorted(step_folder(self.checkpoints, step).iterdir()):
+                    link_or_copy(file, step_folder(folder, step) / file.name)
+            write_jsonl(folder / "metrics.jsonl", state.metrics)
+            if state.triggers:
+                write_jsonl(folder / "triggers.jsonl", state.triggers)
+            write_json(folder / "run.json", about)
