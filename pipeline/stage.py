@@ -25,7 +25,7 @@ from dvc.rwlock import RWLOCK_FILE, _edit_rwlock
 from pipeline.outcome import Outcome
 
 PATIENCE = 4.0  # seconds between SIGINT, SIGTERM and SIGKILL: the group is gone within 12 s
-TICK = 0.5  # seconds between two looks at the clock, the stop flag and the progress file
+TICK = 0.5  # seconds between two looks at the clock and the stop flag
 TAIL = 40  # last lines kept to explain a failure
 
 # The ends of a command that another try can cure. Signals as subprocess (-9) and as a shell (137) report them.
@@ -49,29 +49,31 @@ def run_stage(
     stage: str,
     *,
     force: bool = False,
+    pull: bool = False,
     timeout: float | None = None,
     environment: Mapping[str, str] | None = None,
     stop: threading.Event | None = None,
+    lock: int | None = None,
     on_line: Callable[[str], None] = print,
-    on_tick: Callable[[], None] = lambda: None,
 ) -> StageResult:
     """Reproduce one stage of the project at `root` and wait for it; its inputs must be in place.
 
-    `on_line` gets every line that DVC and the stage print, `on_tick` is called about twice a second; both in the
-    calling thread. Setting `stop` ends the stage. A failure is a result, never an exception.
+    `pull` also accepts finished runs from the DVC remote. `on_line` gets every line that DVC and the stage print.
+    Setting `stop` ends the stage. The descriptor `lock` stays open until the stage's last process is gone. A failure is
+    a result, never an exception.
     """
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
-    if force:
-        command.append("--force")
+    command += ["--force"] * force + ["--pull"] * pull
     started = time.monotonic()
     leash = subprocess.Popen(
         [sys.executable, "-S", "-E", str(Path(__file__).with_name("leash.py")), str(PATIENCE), *command],
         cwd=root,
-        env={**os.environ, **_path_first(), **(environment or {}), "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, **path_first(), **(environment or {}), "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        pass_fds=() if lock is None else (lock,),
     )
     assert leash.stdin is not None
     tail: deque[str] = deque(maxlen=TAIL)
@@ -79,7 +81,6 @@ def run_stage(
     ended_by = ""
     for line in _lines(leash):
         if line is None:
-            on_tick()
             if not ended_by and stop is not None and stop.is_set():
                 ended_by = "stopped"
             if not ended_by and timeout is not None and time.monotonic() - started > timeout:
@@ -87,12 +88,12 @@ def run_stage(
             if ended_by and not leash.stdin.closed:
                 leash.stdin.close()
             continue
-        outcome = outcome or outcome_of(line, stage)
+        if outcome is not Outcome.RAN:  # what follows is said by the stage itself
+            outcome = outcome_of(line, stage) or outcome
         tail.append(line)
         on_line(line)
     status = leash.wait()
     leash.stdin.close()
-    on_tick()
     seconds = time.monotonic() - started
     if status != 0 or ended_by:
         release_dead_locks(root)
@@ -110,7 +111,7 @@ def outcome_of(line: str, stage: str) -> Outcome | None:
         return Outcome.RAN
     if line in (f"Stage '{stage}' didn't change, skipping", f"'{stage}' didn't change, skipping"):
         return Outcome.CACHED
-    if line.startswith(f"Stage '{stage}' is cached - skipping run"):
+    if line.startswith((f"Stage '{stage}' is cached - skipping run", f"Pulling data for stage: '{stage}'")):
         return Outcome.RESTORED
     return None
 
@@ -149,7 +150,7 @@ def release_dead_locks(root: Path) -> None:
                 del table["read"][path]
 
 
-def _path_first() -> dict[str, str]:
+def path_first() -> dict[str, str]:
     """A `python` in a stage's command is this interpreter, also when its environment was never activated."""
     return {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])}
 

@@ -1,0 +1,200 @@
+"""What a run leaves for the browser: plan, summary, diffs, live progress, the DAG as a picture, a link to the report.
+
+Publishing is a courtesy: a server that is away for a moment must not cost a run, so errors are logged and swallowed.
+"""
+
+# mypy: disable-error-code="import-untyped"
+
+import base64
+import contextlib
+import contextvars
+import functools
+import json
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from prefect.artifacts import (
+    create_image_artifact,
+    create_link_artifact,
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.logging import get_run_logger
+
+from pipeline.dag import Dag, opened
+from pipeline.forecast import Plan
+from pipeline.outcome import Outcome
+from pipeline.picture import draw
+
+PAUSE = 1.0  # seconds between two updates of one progress artifact
+REPORTS_URL = "PIPELINE_REPORTS_URL"  # where `pipeline ui` serves the reports; set for the runs that it starts
+
+
+def courtesy(publish: Callable[..., None]) -> Callable[..., None]:
+    """Log an error of the publishing function instead of raising it."""
+
+    @functools.wraps(publish)
+    def wrapper(*args: Any, **kwargs: Any) -> None:
+        try:
+            publish(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001  (whatever the server or the network came up with)
+            get_run_logger().warning("%s: not published: %s", publish.__name__, error)
+
+    return wrapper
+
+
+@courtesy
+def publish_plan(plan: Plan) -> None:
+    rows = [
+        {"wave": row.wave, "stage": row.stage, "expected": row.expected.value, "reason": row.reason}
+        for row in sorted(plan.forecasts.values(), key=lambda forecast: forecast.wave)
+    ]
+    create_table_artifact(rows, key="dvc-plan", description="What this run expects to do, wave by wave.")
+
+
+@courtesy
+def publish_summary(rows: list[dict[str, object]]) -> None:
+    create_table_artifact(rows, key="dvc-summary", description="How every stage ended.")
+
+
+@courtesy
+def publish_picture(dag: Dag, outcomes: Mapping[str, Outcome]) -> None:
+    encoded = base64.b64encode(draw(dag, outcomes).encode()).decode()
+    create_image_artifact(
+        f"data:image/svg+xml;base64,{encoded}", key="dvc-dag", description="The DAG, coloured by outcome."
+    )
+
+
+@courtesy
+def publish_diffs(root: Path) -> None:
+    """Metrics and parameters of the workspace against the last commit, as `dvc metrics diff` and `dvc params diff`."""
+    with opened(root) as repo:
+        found = {"metrics": repo.metrics.diff(), "params": repo.params.diff()}
+    for kind, diff in found.items():
+        text = diff_table(diff.get("diff", diff))
+        create_markdown_artifact(
+            text, key=f"dvc-{kind}-diff", description=f"`dvc {kind} diff` against the last commit."
+        )
+
+
+def diff_table(diff: Mapping[str, Mapping[str, Mapping[str, object]]]) -> str:
+    """A Markdown table of DVC's `{file: {name: {"old", "new", "diff"}}}`."""
+    rows = [
+        [path, name, *(_cell(change.get(column)) for column in ("old", "new", "diff"))]
+        for path, changes in diff.items()
+        for name, change in changes.items()
+    ]
+    if not rows:
+        return "No changes."
+    header = [["File", "Name", "Old", "New", "Change"], ["---"] * 5]
+    return "\n".join(f"| {' | '.join(row)} |" for row in header + rows)
+
+
+def _cell(value: object) -> str:
+    text = "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text.replace("|", "\\|")
+
+
+@courtesy
+def publish_report(root: Path, name: str, report: str) -> None:
+    """A link to the report: over HTTP where `pipeline ui` serves it, else to the file."""
+    path = root / report
+    if not report or not path.exists():
+        return
+    served = os.environ.get(REPORTS_URL)
+    link = f"{served}/{name or 'workspace'}" if served else path.as_uri()
+    create_link_artifact(link, link_text=report, key="dvc-report", description="The report of this run.")
+
+
+@contextlib.contextmanager
+def progress(stage: str, path: Path) -> Iterator[None]:
+    """Follow the file of one stage meanwhile and keep a progress artifact up to date with its last line.
+
+    Each line is a JSON object. `step` and `steps` (or `progress`, from 0 to 1) make the percentage, the other numbers
+    are shown beside it. A thread does it, so a slow server never holds up the stage.
+    """
+    ended = threading.Event()
+    follow = _Follower(stage, path)
+
+    def loop() -> None:
+        while not ended.wait(PAUSE):
+            follow.update()
+        follow.update()
+
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(loop,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(timeout=5)
+
+
+class _Follower:
+    """Reads what is new in the file and publishes the last line of it."""
+
+    def __init__(self, stage: str, path: Path) -> None:
+        self._stage, self._path = stage, path
+        self._offset = path.stat().st_size if path.exists() else 0  # lines of an earlier run are history
+        self._artifact: UUID | None = None
+
+    def update(self) -> None:
+        record = self._last_record()
+        if record is not None:
+            self._publish(record)
+
+    def _last_record(self) -> Mapping[str, object] | None:
+        """The last complete new line that is a JSON object, if any."""
+        if not self._path.exists():
+            return None
+        if self._path.stat().st_size < self._offset:
+            self._offset = 0  # the stage began a new file
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            new = file.read()
+        complete = new[: new.rfind(b"\n") + 1]
+        self._offset += len(complete)
+        for line in reversed(complete.splitlines()):
+            with contextlib.suppress(json.JSONDecodeError, UnicodeDecodeError):
+                record = json.loads(line)
+                if isinstance(record, dict):
+                    return record
+        return None
+
+    @courtesy
+    def _publish(self, record: Mapping[str, object]) -> None:
+        percent, text = percentage(record), describe(self._stage, record)
+        if self._artifact is None:
+            artifact = create_progress_artifact(percent, key=f"progress-{slug(self._stage)}", description=text)
+            assert isinstance(artifact, UUID)
+            self._artifact = artifact
+        else:
+            update_progress_artifact(self._artifact, progress=percent, description=text)
+
+
+def percentage(record: Mapping[str, object]) -> float:
+    """Percent done, 0 to 100; 0 where the record does not tell."""
+    step, steps, fraction = record.get("step"), record.get("steps"), record.get("progress")
+    if isinstance(step, (int, float)) and isinstance(steps, (int, float)) and steps > 0:
+        fraction = step / steps
+    return min(100.0, max(0.0, 100.0 * fraction)) if isinstance(fraction, (int, float)) else 0.0
+
+
+def describe(stage: str, record: Mapping[str, object]) -> str:
+    """`train@0: step 12 of 64, loss 0.31, accuracy 0.52`"""
+    shown = [f"step {record['step']} of {record['steps']}"] if {"step", "steps"} <= record.keys() else []
+    numbers = {key: value for key, value in record.items() if isinstance(value, (int, float))}
+    shown += [f"{key} {value:.4g}" for key, value in numbers.items() if key not in ("step", "steps", "progress")]
+    return f"{stage}: {', '.join(shown)}"
+
+
+def slug(stage: str) -> str:
+    """The stage's name in the letters that Prefect allows in an artifact's key."""
+    return re.sub(r"[^a-z0-9]+", "-", stage.lower()).strip("-")

@@ -1,0 +1,90 @@
+"""`python -m pipeline`: plan, run once, or start the UI with everything behind it."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.errors import PipelineError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+Targets = Annotated[list[str] | None, typer.Argument(help="Stages to reproduce with all that they need; default all.")]
+Root = Annotated[Path, typer.Option("--root", help="Folder of the DVC project.")]
+Force = Annotated[bool, typer.Option("--force", help="Run every stage even if nothing changed.")]
+Set = Annotated[list[str] | None, typer.Option("--set", "-S", help="Override a parameter: section.key=value.")]
+Experiment = Annotated[str, typer.Option(help="Name of the copy and the DVC experiment of a run with overrides.")]
+
+
+@app.command()
+def plan(
+    targets: Targets = None,
+    set_: Set = None,
+    experiment: Experiment = "",
+    force: Force = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
+    root: Root = Path(),
+) -> None:
+    """Show what a run would do, wave by wave, and why; runs nothing."""
+    from pipeline.forecast import make_plan
+    from pipeline.overrides import parse_overrides
+    from pipeline.workspace import choose_workspace, prepare_copy
+
+    overrides = " ".join(set_ or [])
+    place = choose_workspace(root.resolve(), overrides, experiment)
+    if place.name:
+        prepare_copy(place, parse_overrides(overrides))
+    found = make_plan(place.root, tuple(targets or ()), force=force)
+    rows = sorted(found.forecasts.values(), key=lambda forecast: forecast.wave)
+    if as_json:
+        keys = ("wave", "stage", "expected", "reason")
+        print(json.dumps([{key: getattr(row, key) for key in keys} for row in rows], indent=2))
+        return
+    width = max((len(row.stage) for row in rows), default=0)
+    wave = -1
+    for row in rows:
+        if row.wave != wave:
+            wave = row.wave
+            print(f"wave {wave}")
+        print(f"  {'hit ' if row.hit else 'miss'}  {row.stage:<{width}}  {row.expected.value:<8}  {row.reason}")
+    misses = sum(not row.hit for row in rows)
+    print(f"{len(rows)} stages: {len(rows) - misses} hit, {misses} miss")
+
+
+@app.command()
+def run(
+    targets: Targets = None,
+    set_: Set = None,
+    experiment: Experiment = "",
+    force: Force = False,
+    max_parallel: Annotated[int, typer.Option(min=1, help="Stages that may run at the same time.")] = 2,
+    refuse: Annotated[bool, typer.Option("--refuse", help="Fail instead of waiting for another run.")] = False,
+    share: Annotated[bool, typer.Option("--share", help="Fetch from and push to the DVC remote.")] = False,
+    root: Root = Path(),
+) -> None:
+    """Run the pipeline once. Without PREFECT_API_URL, Prefect brings up a temporary server for it."""
+    from pipeline.flow import repro
+
+    state = repro(
+        targets=" ".join(targets or ()),
+        overrides=" ".join(set_ or ()),
+        experiment=experiment,
+        force=force,
+        max_parallel=max_parallel,
+        busy="refuse" if refuse else "wait",
+        share=share,
+        workspace=str(root),
+        return_state=True,
+    )
+    print(f"{state.name}: {state.message}")
+    if not state.is_completed():
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    try:
+        app()
+    except PipelineError as error:
+        sys.exit(f"error: {error}")

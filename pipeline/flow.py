@@ -1,0 +1,91 @@
+"""The flow: one Prefect task per stage instance, edges as DVC has them, independent stages in parallel."""
+
+from pathlib import Path
+from typing import Any, Literal
+from uuid import UUID
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.logging import get_run_logger
+from prefect.runtime import flow_run
+from prefect.states import Cancelled, Completed, Failed
+
+from pipeline.artifacts import publish_diffs, publish_picture, publish_plan, publish_report, publish_summary
+from pipeline.forecast import make_plan
+from pipeline.outcome import Outcome
+from pipeline.overrides import parse_overrides
+from pipeline.runner import Runner, watch_for_cancellation
+from pipeline.settings import read_settings
+from pipeline.stage import StageResult, release_dead_locks
+from pipeline.workspace import (
+    check_params,
+    choose_workspace,
+    exclusive,
+    fetch_results,
+    prepare_copy,
+    push_results,
+    save_experiment,
+)
+
+
+@flow(name="dvc-repro", persist_result=False)
+def repro(
+    targets: str = "",
+    overrides: str = "",
+    experiment: str = "",
+    force: bool = False,
+    max_parallel: int = 2,
+    busy: Literal["wait", "refuse"] = "wait",
+    share: bool = False,
+    workspace: str = ".",
+) -> State[Any]:
+    """Reproduce a DVC pipeline.
+
+    Args:
+        targets: Stages to reproduce with all that they need, separated by spaces; empty means everything in dvc.yaml.
+        overrides: Parameters for this run only, such as `train.lr=3e-4 score.samples=8`. The run then happens in a copy
+            of the workspace; params.yaml is not touched.
+        experiment: Name of such a copy and of the DVC experiment that it becomes; empty derives one from the overrides.
+        force: Run every stage even if nothing changed.
+        max_parallel: How many stages may run at the same time.
+        busy: What to do while another run uses the same workspace: wait for it, or refuse to start.
+        share: Fetch finished stages from the DVC remote first and push what this run made afterwards.
+        workspace: Folder of the DVC project.
+    """
+    logger = get_run_logger()
+    place = choose_workspace(Path(workspace).resolve(), overrides, experiment)
+    with exclusive(place, wait=busy == "wait", say=logger.info) as lock:
+        if place.name:
+            prepare_copy(place, parse_overrides(overrides))
+            logger.info("running in the copy %s", place.root)
+        else:
+            check_params(place.root)
+        release_dead_locks(place.root)
+        if share:
+            fetch_results(place.root)
+        plan = make_plan(place.root, tuple(targets.split()), force=force)
+        publish_plan(plan)
+        runner = Runner(place, plan, force=force, pull=share, max_parallel=max_parallel, lock=lock)
+        with watch_for_cancellation(UUID(flow_run.id), logger.warning) as cancelled:
+            runner.run(cancelled)
+        publish_summary(runner.table())
+        publish_picture(plan.dag, {name: result.outcome for name, result in runner.results.items()})
+        publish_diffs(place.root)
+        publish_report(place.root, place.name, read_settings(place.root).report)
+        if cancelled.is_set():
+            return Cancelled(message="Stopped on request; the next run goes on from here.")
+        if share:
+            push_results(place.root)
+        state = final_state(runner.results)
+        if place.name and state.is_completed():
+            save_experiment(place)
+            logger.info("kept as experiment %s: see `dvc exp show`, or the folder %s", place.name, place.root)
+    return state
+
+
+def final_state(results: dict[str, StageResult]) -> State[Any]:
+    """Completed, or Failed with the names of the stages that failed."""
+    counts = {outcome: sum(result.outcome is outcome for result in results.values()) for outcome in Outcome}
+    message = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+    failed = [f"{name}: {result.message}" for name, result in results.items() if result.outcome is Outcome.FAILED]
+    return Failed(message=f"{message}. {'; '.join(failed)}") if failed else Completed(message=message)

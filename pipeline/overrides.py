@@ -1,0 +1,112 @@
+"""Overrides of parameters as text, `train.lr=3e-4 score.samples=8`, and their application to params.yaml."""
+
+import datetime
+import hashlib
+import json
+import math
+import shlex
+from dataclasses import dataclass
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import MappingNode, SequenceNode
+
+from pipeline.errors import PipelineError
+
+KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list like [1, 2]"}
+
+
+@dataclass(frozen=True)
+class Override:
+    """One `key.path=text` as the user wrote it; what the text means depends on the value that it replaces."""
+
+    key: str
+    text: str
+
+
+def parse_overrides(line: str) -> tuple[Override, ...]:
+    """Split `a.b=1 c='two words'` as a shell would. Raises PipelineError for a word that is not key=value."""
+    try:
+        words = shlex.split(line)
+    except ValueError as error:
+        raise PipelineError(f"overrides: {error} in {line!r}") from error
+    overrides = []
+    for word in words:
+        key, equals, text = word.partition("=")
+        if not equals or not all(key.split(".")):
+            raise PipelineError(f"overrides: {word!r} is not of the form section.key=value")
+        overrides.append(Override(key, text))
+    keys = [override.key for override in overrides]
+    for key in keys:
+        if keys.count(key) > 1:
+            raise PipelineError(f"overrides: {key} is given twice")
+    return tuple(overrides)
+
+
+def name_of(overrides: tuple[Override, ...]) -> str:
+    """A name for a run with these overrides: the same overrides, in any order, have the same name and so resume."""
+    text = "\n".join(sorted(f"{override.key}={override.text}" for override in overrides))
+    return f"run-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def apply_overrides(text: str, overrides: tuple[Override, ...]) -> str:
+    """The YAML document with the new values in it and every other character, comments included, as it was.
+
+    Raises PipelineError for a key that the document does not have, or a value of another type than the one it replaces.
+    """
+    for override in overrides:
+        start, end, old = _find(text, override.key)
+        text = text[:start] + _as_yaml(convert(override, old)) + text[end:]
+    return text
+
+
+def _find(text: str, key: str) -> tuple[int, int, object]:
+    """Where the value of a dotted key stands in the document, and the value."""
+    try:
+        node, value = YAML(pure=True).compose(text), YAML(typ="safe", pure=True).load(text)
+    except YAMLError as error:
+        raise PipelineError(f"params.yaml: {' '.join(str(error).split())}") from error
+    for depth, part in enumerate(key.split(".")):
+        inner = {name.value: child for name, child in node.value} if isinstance(node, MappingNode) else {}
+        if part not in inner or not isinstance(value, dict) or part not in value:
+            known = ", ".join(inner) or "none"
+            where = ".".join(key.split(".")[: depth + 1])
+            raise PipelineError(f"overrides: {key}: params.yaml has no {where!r}; known there: {known}")
+        node, value = inner[part], value[part]
+    block_list = isinstance(node, SequenceNode) and not node.flow_style
+    last = node.value[-1] if block_list else node  # a block's own end lies behind the comments that follow it
+    return node.start_mark.index, last.end_mark.index, value
+
+
+def _as_yaml(value: object) -> str:
+    """The value on one line, read the same by YAML 1.1 and 1.2."""
+    if isinstance(value, float) and math.isfinite(value):
+        mantissa, *exponent = repr(value).split("e")
+        return "e".join([mantissa if "." in mantissa else f"{mantissa}.0", *exponent])
+    if isinstance(value, list):
+        return f"[{', '.join(_as_yaml(item) for item in value)}]"
+    return json.dumps(value, ensure_ascii=False)  # strings, integers, booleans and null are the same in both
+
+
+def convert(override: Override, old: object) -> object:
+    """The text as a value of the old value's type; where the old value is null, as YAML reads it."""
+    if isinstance(old, dict):
+        raise PipelineError(f"overrides: {override.key} is a section; name one of {', '.join(map(str, old))}")
+    try:
+        new = YAML(typ="safe", pure=True).load(override.text)
+    except YAMLError as error:
+        raise PipelineError(f"overrides: {override.key}: {override.text!r} is not YAML") from error
+    if isinstance(old, str):
+        return override.text
+    if old is None:
+        if isinstance(new, (dict, datetime.date)):
+            raise PipelineError(f"overrides: {override.key}: expected a plain value, got {override.text!r}")
+        return new
+    kind = next((kind for kind in KINDS if isinstance(old, kind)), None)
+    if kind is None:
+        raise PipelineError(f"overrides: {override.key}: a value of type {type(old).__name__} cannot be overridden")
+    if kind is float and isinstance(new, int) and not isinstance(new, bool):
+        return float(new)
+    if not isinstance(new, kind) or (kind is int and isinstance(new, bool)):
+        raise PipelineError(f"overrides: {override.key}: expected {KINDS[kind]}, got {override.text!r}")
+    return new

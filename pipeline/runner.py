@@ -1,0 +1,220 @@
+"""Turn a plan into Prefect tasks: start each stage as soon as all that it needs is done, and note how it ended."""
+
+import contextlib
+import functools
+import queue
+import re
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+from prefect import Task, get_client
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.futures import PrefectFuture
+from prefect.logging import get_run_logger
+from prefect.states import Cancelled, Completed, Failed
+from prefect.utilities.annotations import allow_failure
+
+from pipeline.artifacts import progress
+from pipeline.dag import StageNode
+from pipeline.forecast import Plan
+from pipeline.outcome import Outcome
+from pipeline.stage import StageResult, run_stage
+from pipeline.workspace import Workspace
+
+POLL = 2.0  # seconds between two questions to the server whether the run is to be cancelled
+# What DVC advises the user to do by hand after every single stage.
+ADVICE = re.compile(r"\s*(To (track|enable)|git add |dvc config core.autostage|Use `dvc push`|$)")
+BROKEN = (Outcome.FAILED, Outcome.SKIPPED)
+
+
+class Runner:
+    """Runs the stages of one plan in one workspace. `results` fills in the order in which stages end."""
+
+    def __init__(self, place: Workspace, plan: Plan, *, force: bool, pull: bool, max_parallel: int, lock: int) -> None:
+        self._place, self._plan, self._force, self._pull = place, plan, force, pull
+        self._slots, self._lock = max(1, max_parallel), lock
+        self._states: dict[str, State[Any] | PrefectFuture[Any]] = {}
+        self._ended: queue.Queue[str] = queue.Queue()
+        self._attempts: dict[str, StageResult] = {}
+        self._stop = threading.Event()
+        self.results: dict[str, StageResult] = {}
+
+    def run(self, cancelled: threading.Event) -> None:
+        """Run everything. When `cancelled` is set, or an exception such as a termination arrives, all stages are
+        stopped; no stage is left running when this returns or raises."""
+        todo, running = list(self._plan.dag.stages), 0
+        try:
+            while todo or running:
+                for name in [name for name in todo if self._ready(name)]:
+                    if self._immediate(name):
+                        self._states[name] = self._task(name)(return_state=True, wait_for=self._upstream(name))
+                        self.results[name] = self._attempts[name]
+                    elif running < self._slots:
+                        future = self._task(name).submit(return_state=False, wait_for=self._upstream(name))
+                        future.add_done_callback(functools.partial(self._note_end, name))
+                        self._states[name] = future
+                        running += 1
+                    else:
+                        continue
+                    todo.remove(name)
+                if cancelled.is_set():
+                    return
+                if not any(self._ready(name) and self._immediate(name) for name in todo) and running:
+                    running -= self._note_the_next()
+        finally:
+            self._stop.set()
+            while running:
+                running -= self._note_the_next()
+
+    def _note_end(self, name: str, _: PrefectFuture[Any]) -> None:
+        self._ended.put(name)
+
+    def _note_the_next(self) -> int:
+        """Wait a moment for a stage to end; how many did (0 or 1)."""
+        with contextlib.suppress(queue.Empty):
+            name = self._ended.get(timeout=0.5)
+            self.results[name] = self._attempts.get(name) or StageResult(Outcome.FAILED, 0.0, "Prefect lost the task")
+            return 1
+        return 0
+
+    def _ready(self, name: str) -> bool:
+        return all(up in self.results for up in self._plan.dag.stages[name].upstream)
+
+    def _immediate(self, name: str) -> bool:
+        """Whether the outcome is known without a process: nothing changed, or a stage upstream is broken."""
+        return self._plan.forecasts[name].expected is Outcome.CACHED or bool(self._broken_upstream(name))
+
+    def _broken_upstream(self, name: str) -> list[str]:
+        return [up for up in self._plan.dag.stages[name].upstream if self.results[up].outcome in BROKEN]
+
+    def _upstream(self, name: str) -> list[allow_failure]:
+        """What Prefect draws as edges. It must not refuse stages behind a failure: we say ourselves what becomes of
+        them."""
+        return [allow_failure(self._states[up]) for up in self._plan.dag.stages[name].upstream]
+
+    def _task(self, name: str) -> Task[[], State[Any]]:
+        """The Prefect task of one stage instance; DVC's cache is the only one."""
+        node = self._plan.dag.stages[name]
+
+        def reproduce() -> State[Any]:
+            self._attempts[name] = self._attempt(node)
+            return self._state(name)
+
+        def curable(*_: object) -> bool:
+            return self._attempts[name].transient and not self._stop.is_set()
+
+        return Task(
+            fn=reproduce,
+            name=name.partition("@")[0],
+            task_run_name=name,
+            description=self._plan.forecasts[name].reason,
+            tags=list(node.hints.tags),
+            retries=node.hints.retries,
+            retry_delay_seconds=node.hints.retry_delay,
+            retry_condition_fn=curable,
+            cache_policy=NO_CACHE,
+            persist_result=False,
+        )
+
+    def _attempt(self, node: StageNode) -> StageResult:
+        if broken := self._broken_upstream(node.name):
+            return StageResult(Outcome.SKIPPED, 0.0, f"upstream failed: {', '.join(self._culprits(broken))}")
+        if self._immediate(node.name):
+            return StageResult(Outcome.CACHED, 0.0)
+        if self._stop.is_set():
+            return StageResult(Outcome.FAILED, 0.0, "stopped")
+        logger = get_run_logger()
+        root = self._place.root
+        logger.info("%s: %s", node.name, self._plan.forecasts[node.name].reason)
+
+        def log(line: str) -> None:
+            if not ADVICE.match(line):
+                logger.info("%s", line)
+
+        with progress(node.name, root / node.hints.progress) if node.hints.progress else contextlib.nullcontext():
+            result = run_stage(
+                root,
+                node.name,
+                force=self._force,
+                pull=self._pull,
+                timeout=node.hints.timeout,
+                environment=self._place.environment,
+                stop=self._stop,
+                lock=self._lock,
+                on_line=log,
+            )
+        if result.outcome is Outcome.FAILED:
+            logger.error("%s: %s", node.name, result.message)
+        return result
+
+    def _culprits(self, broken: list[str]) -> Iterator[str]:
+        """The stages that failed themselves, behind those that were skipped."""
+        for name in broken:
+            if self.results[name].outcome is Outcome.FAILED:
+                yield name
+            else:
+                yield from self._culprits(self._broken_upstream(name))
+
+    def _state(self, name: str) -> State[Any]:
+        """The task state that the UI shows."""
+        result = self._attempts[name]
+        message = self._reason(name, result)
+        match result.outcome:
+            case Outcome.RAN:
+                return Completed(name="Ran", message=message)
+            case Outcome.CACHED:
+                return Completed(name="Cached", message=message)
+            case Outcome.RESTORED:
+                return Completed(name="Restored", message=message)
+            case Outcome.SKIPPED:
+                return Cancelled(name="Skipped", message=message)
+        if self._stop.is_set():
+            return Cancelled(message=message)
+        return Failed(message=message)
+
+    def table(self) -> list[dict[str, object]]:
+        """One row per stage that ended, in the order of the DAG: stage, outcome, seconds, reason."""
+        return [
+            {
+                "stage": name,
+                "outcome": result.outcome.value,
+                "seconds": round(result.seconds, 1),
+                "reason": self._reason(name, result),
+            }
+            for name in self._plan.dag.stages
+            if (result := self.results.get(name))
+        ]
+
+    def _reason(self, name: str, result: StageResult) -> str:
+        """Why the stage ended as it did, in one line."""
+        if result.message:
+            return result.message
+        forecast = self._plan.forecasts[name]
+        if result.outcome is Outcome.CACHED and forecast.expected is not Outcome.CACHED:
+            return f"inputs came out the same ({forecast.reason})"
+        return forecast.reason
+
+
+@contextlib.contextmanager
+def watch_for_cancellation(flow_run_id: UUID, say: Callable[[str], None]) -> Iterator[threading.Event]:
+    """An event that is set soon after somebody cancels the flow run, also where no worker delivers a signal."""
+    cancelled, ended = threading.Event(), threading.Event()
+
+    def ask() -> None:
+        with get_client(sync_client=True) as client:
+            while not ended.wait(POLL):
+                with contextlib.suppress(Exception):  # the server may be away for a while
+                    state = client.read_flow_run(flow_run_id).state
+                    if state is not None and (state.is_cancelling() or state.is_cancelled()):
+                        say("the run was cancelled, stopping its stages")
+                        cancelled.set()
+                        return
+
+    threading.Thread(target=ask, daemon=True).start()
+    try:
+        yield cancelled
+    finally:
+        ended.set()

@@ -1,0 +1,41 @@
+"""What a project tells the bridge about itself: a flat `pipeline:` section in prefect.yaml, which Prefect ignores."""
+
+import shlex
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.errors import PipelineError
+
+SECTION = "pipeline"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """check: a command that exits non-zero, with a one-line reason, when the parameters are invalid; empty is no check.
+    report: the page that a finished run links to; empty is no link.
+    """
+
+    check: str = ""
+    report: str = ""
+
+    @property
+    def check_command(self) -> list[str]:
+        return shlex.split(self.check)
+
+
+def read_settings(root: Path) -> Settings:
+    """The settings of the project at `root`; a project without prefect.yaml has none."""
+    path = root / "prefect.yaml"
+    if not path.exists():
+        return Settings()
+    try:
+        section = (YAML(typ="safe", pure=True).load(path) or {}).get(SECTION) or {}
+    except YAMLError as error:
+        raise PipelineError(f"{path}: {' '.join(str(error).split())}") from error
+    for key, value in section.items():
+        if key not in {field.name for field in fields(Settings)} or not isinstance(value, str):
+            raise PipelineError(f"prefect.yaml: {SECTION}.{key}: unknown, or not text")
+    return Settings(**section)
