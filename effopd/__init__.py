@@ -9,5 +9,3 @@ The library knows neither DVC nor Prefect and can be used by itself. Its rooms, 
     extrapolation                 EffOPD, called by a training loop at its triggers
     evaluation, spectral, interventions, report
 """
-
-__version__ = "0.1.0"

@@ -23,7 +23,7 @@ def canonical_json(value: Any) -> str:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path`, for a file or a folder, that replaces `path` when the block ends without error."""
+    """A temporary name beside `path`, for a file or a folder; it replaces `path` when the block ends without error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     remove(temporary)

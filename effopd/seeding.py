@@ -25,7 +25,7 @@ def generator(seed: int, *purpose: str | int) -> np.random.Generator:
 
 
 def uniforms(seed: int, rows: Sequence[int], width: int) -> Tensor:
-    """Uniform numbers in [0, 1), float64 (rows, width); a row depends on `seed` and its own number, not on the batch."""
+    """Uniform numbers in [0, 1), float64 (rows, width); each depends on `seed` and its own row number alone."""
     numbers = [np.random.Generator(np.random.Philox(key=[seed, row])).random(width) for row in rows]
     return torch.from_numpy(np.stack(numbers))
 

@@ -55,6 +55,4 @@ def grade(
         lengths += rollout.lengths_B.long().tolist()
         truncated += rollout.truncated_B.tolist()
     shape = (len(problems), samples)
-    return Graded(
-        np.array(scores).reshape(shape), np.array(lengths).reshape(shape), np.array(truncated).reshape(shape)
-    )
+    return Graded(np.array(scores).reshape(shape), np.array(lengths).reshape(shape), np.array(truncated).reshape(shape))

@@ -36,9 +36,7 @@ def pass_at_k(correct_N: NDArray[np.int64], samples: int, k: int) -> float:
     return float(np.where(wrong_N >= k, 1 - np.exp(log_failure_N), 1.0).mean())
 
 
-def bootstrap(
-    values_N: NDArray[np.float64], confidence: float, resamples: int, rng: np.random.Generator
-) -> Estimate:
+def bootstrap(values_N: NDArray[np.float64], confidence: float, resamples: int, rng: np.random.Generator) -> Estimate:
     """Mean and percentile interval under resampling of problems: the samples of one problem are not independent."""
     n = len(values_N)
     means = values_N[rng.integers(0, n, (resamples, n))].mean(-1)

@@ -1,6 +1,7 @@
 """EffOPD: at steps 1, 2, 4, 8, … leap along the last update and keep the leap while validation does not get worse.
 
-arXiv 2605.11739, algorithm 1. Elementwise by construction: each tensor moves by itself, so shards of one need no gather.
+arXiv 2605.11739, algorithm 1. Elementwise by construction: each tensor moves by itself, so that shards of it
+need no gather.
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ class Trigger:
 
 
 class EffOPD:
-    """The state between triggers is the anchor: the weights from which the next direction is measured."""
+    """The search at one trigger after another.
+
+    anchor: the weights from which the next direction is measured, updated in place; a resumed run must restore it.
+    """
 
     def __init__(self, params: EffOPDParams, initial: Mapping[str, Tensor]) -> None:
         self._params = params
@@ -65,7 +69,7 @@ class EffOPD:
             self._leap(weights, trained, self._params.multipliers[accepted - 1])
         else:
             _copy(trained, into=weights)
-        self.anchor = trained if self._params.anchor == "trained" else _clone(weights)
+        _copy(trained if self._params.anchor == "trained" else weights, into=self.anchor)
         return Trigger(step, step.bit_length() - 1, score, candidates, accepted)
 
     def _leap(self, weights: Mapping[str, Tensor], trained: Mapping[str, Tensor], multiplier: float) -> None:

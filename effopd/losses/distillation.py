@@ -12,9 +12,7 @@ import torch
 from torch import Tensor
 
 
-def sampled(
-    student_BT: Tensor, teacher_BT: Tensor, sampler_BT: Tensor, importance_cap: float
-) -> Tensor:
+def sampled(student_BT: Tensor, teacher_BT: Tensor, sampler_BT: Tensor, importance_cap: float) -> Tensor:
     """Policy gradient on the sampled tokens: −w · A · log π_S(y) with A = log π_T(y) − log π_S(y), detached.
 
     student_BT, teacher_BT, sampler_BT: log-probabilities of the sampled tokens under the student as it is trained, the

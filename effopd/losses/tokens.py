@@ -21,8 +21,3 @@ def entropy(logits_BTV: Tensor) -> Tensor:
 def masked_sum(values_BT: Tensor, mask_BT: Tensor) -> Tensor:
     """Σ over unmasked tokens; what stands under the mask may be anything, NaN included."""
     return values_BT.where(mask_BT.bool(), 0.0).sum()
-
-
-def masked_mean(values_BT: Tensor, mask_BT: Tensor) -> Tensor:
-    """Mean over unmasked tokens of the whole batch."""
-    return masked_sum(values_BT, mask_BT) / mask_BT.sum()

@@ -8,9 +8,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, Qwen3Config, 
 from effopd.params.model import ModelParams
 
 
-def build_model(
-    params: ModelParams, tokenizer: PreTrainedTokenizerBase, max_length: int, seed: int
-) -> PreTrainedModel:
+def build_model(params: ModelParams, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:
     """A Qwen3 model with random float32 weights that depend on `seed` alone."""
     config = Qwen3Config(
         vocab_size=len(tokenizer),
@@ -20,7 +18,7 @@ def build_model(
         num_key_value_heads=params.kv_heads,
         head_dim=params.hidden_size // params.heads,
         intermediate_size=params.mlp_size,
-        max_position_embeddings=max_length,
+        max_position_embeddings=params.context,
         tie_word_embeddings=False,
         pad_token_id=tokenizer.pad_token_id,
         eos_token_id=tokenizer.eos_token_id,

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from effopd.files import DataError
+from effopd.files import DataError, atomic_path
 
 WEIGHTS = "model.safetensors"
 
@@ -35,6 +35,15 @@ def load_tokenizer(path: Path) -> PreTrainedTokenizerBase:
         raise DataError(f"{path}: the tokenizer cannot be loaded ({' '.join(str(error).split())[:300]})") from None
 
 
+def save_model(path: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Write a folder that `AutoModelForCausalLM` loads, whole or not at all; equal weights give equal bytes."""
+    with atomic_path(path) as folder:
+        folder.mkdir()
+        model.config.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        save_weights(folder / WEIGHTS, dict(model.named_parameters()))
+
+
 def save_weights(path: Path, weights: dict[str, Tensor]) -> None:
     """Write `weights` as one safetensors file; equal tensors give equal bytes."""
     save_file({name: tensor.detach().contiguous() for name, tensor in weights.items()}, path, {"format": "pt"})
@@ -48,17 +57,3 @@ def load_weights(path: Path) -> dict[str, Tensor]:
         raise DataError(f"{path}: no such file") from None
     except (SafetensorError, OSError) as error:
         raise DataError(f"{path}: damaged weights ({' '.join(str(error).split())})") from None
-
-
-def copy_weights(model: PreTrainedModel, weights: dict[str, Tensor], source: Path) -> None:
-    """Copy `weights` into the model's own parameters. Raises `DataError` naming the tensor that does not fit."""
-    parameters = dict(model.named_parameters())
-    if parameters.keys() != weights.keys():
-        odd = sorted(parameters.keys() ^ weights.keys())[0]
-        raise DataError(f"{source}: the weights do not fit the model (tensor {odd!r} is on one side only)")
-    with torch.no_grad():
-        for name, parameter in parameters.items():
-            if parameter.shape != weights[name].shape:
-                raise DataError(f"{source}: tensor {name!r} has shape {tuple(weights[name].shape)}, "
-                                f"the model's is {tuple(parameter.shape)}")  # fmt: skip
-            parameter.copy_(weights[name])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from effopd.params import Section
+from effopd.params.section import Section
 
 
 class BaseParams(Section):
@@ -12,5 +12,3 @@ class BaseParams(Section):
     batch_size: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
     warmup_steps: int = Field(ge=0)
-    weight_decay: float = Field(ge=0)
-    max_grad_norm: float = Field(gt=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from effopd.params import Section
+from effopd.params.section import Section
 
 
 class ModelParams(Section):
@@ -13,6 +13,7 @@ class ModelParams(Section):
     heads: int = Field(ge=1)
     kv_heads: int = Field(ge=1)
     mlp_size: int = Field(ge=1)
+    context: int = Field(ge=1)
 
     @model_validator(mode="after")
     def _divisible(self) -> ModelParams:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from effopd.params import Section
+from effopd.params.section import Section
 
 
 class OPDParams(Section):

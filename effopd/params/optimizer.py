@@ -1,10 +1,10 @@
-"""Section `optimizer`: AdamW with a constant learning rate and no warm-up, shared by rl, opd and effopd."""
+"""Section `optimizer`: AdamW, shared by base, rl, opd and effopd; the last three keep a constant learning rate."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
-from effopd.params import Section
+from effopd.params.section import Section
 
 
 class OptimizerParams(Section):

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from effopd.params import Section
+from effopd.params.section import Section
 
 
 class RLParams(Section):

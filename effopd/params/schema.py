@@ -6,7 +6,6 @@ from pathlib import Path
 
 from pydantic import model_validator
 
-from effopd.params import Section, parse, read_yaml
 from effopd.params.base import BaseParams
 from effopd.params.data import DataParams
 from effopd.params.effopd import EffOPDParams
@@ -18,6 +17,7 @@ from effopd.params.report import ReportParams
 from effopd.params.rl import RLParams
 from effopd.params.rollout import RolloutParams
 from effopd.params.run import RunParams
+from effopd.params.section import Section, parse, read_yaml
 from effopd.params.spectral import SpectralParams
 from effopd.params.trajectory import TrajectoryParams
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from effopd.params import Section
+from effopd.params.section import Section
 
 
 class SpectralParams(Section):
     top_k: int = Field(ge=1)
-    subspace: int = Field(ge=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from effopd.params import Section
+from effopd.params.section import Section
 
 
 class TrajectoryParams(Section):

@@ -93,4 +93,6 @@ def _invert_cdf(logprobs_AV: Tensor, uniforms_A: Tensor) -> Tensor:
     """The first token whose cumulative probability exceeds the uniform number; float64 so that no mass is lost."""
     cumulative_AV = logprobs_AV.double().exp().cumsum(-1)
     threshold_A = uniforms_A * cumulative_AV[:, -1]
-    return torch.searchsorted(cumulative_AV, threshold_A[:, None], right=True)[:, 0].clamp(max=logprobs_AV.shape[-1] - 1)
+    return torch.searchsorted(cumulative_AV, threshold_A[:, None], right=True)[:, 0].clamp(
+        max=logprobs_AV.shape[-1] - 1
+    )

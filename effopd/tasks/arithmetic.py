@@ -7,6 +7,8 @@ but usually does not: reinforcement learning and distillation have a latent abil
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from effopd.params.data import DataParams, DemonstrationParams
@@ -44,7 +46,7 @@ def sample_problems(rng: np.random.Generator, count: int, operations: int, exclu
 
 
 def sample_splits(rng: np.random.Generator, params: DataParams) -> dict[str, list[Problem]]:
-    """Disjoint splits. The validation set D_v is drawn from the same distribution as, and held out of, the training set."""
+    """Disjoint splits; validation, EffOPD's D_v, is drawn like the training set and held out of it."""
     sizes = {"test": params.test, "dev": params.dev, "validation": params.validation, "train": params.train}
     problems = sample_problems(rng, sum(sizes.values()), params.operations, exclude=set())
     splits, start = {}, 0
@@ -58,7 +60,7 @@ def sample_demonstrations(
     rng: np.random.Generator, params: DemonstrationParams, exclude: set[str]
 ) -> list[Demonstration]:
     """The mixture that the base imitates: correct chains, bare guesses, and chains whose steps sometimes err."""
-    demonstrations = []
+    demonstrations: list[Demonstration] = []
     while len(demonstrations) < params.examples:
         prompt = _random_prompt(rng, int(rng.integers(params.min_operations, params.max_operations + 1)))
         if prompt in exclude:
@@ -86,7 +88,7 @@ def _chain(prompt: str, rng: np.random.Generator, step_error: float) -> str:
     return "".join(f"{step};" for step in steps) + "#" + answer
 
 
-def _work(prompt: str, record) -> tuple[list[str], str]:
+def _work(prompt: str, record: Callable[[str], str]) -> tuple[list[str], str]:
     """Work a chain; `record` may change the digit that a step writes down, and the next step goes on from that."""
     value, steps = prompt[0], []
     for operator, digit in zip(prompt[1:-1:2], prompt[2:-1:2], strict=True):

@@ -1,16 +1,13 @@
-"""On-policy distillation and, with an extrapolation, EffOPD (arXiv 2605.11739)."""
+"""On-policy distillation (arXiv 2605.11739, section 2); EffOPD is the same loop with leaps after some steps."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from effopd.extrapolation.effopd import EffOPD
 from effopd.losses import distillation
 from effopd.losses.tokens import entropy, masked_sum, token_logprobs
 from effopd.params.opd import OPDParams
@@ -21,17 +18,9 @@ from effopd.tasks.verifiers import score
 from effopd.train.engine import TorchEngine
 from effopd.train.forward import chunks, completion_logits
 from effopd.train.session import Session
-from effopd.trajectory.schedule import is_trigger
 
-
-@dataclass(frozen=True)
-class Leaps:
-    """EffOPD on top of distillation: the search, its validation problems D_v and the completions drawn for each."""
-
-    search: EffOPD
-    problems: Sequence[Problem]
-    samples: int
-    reset_optimizer: bool
+Hook = Callable[[int], int]
+"""Called with the step's number after each optimiser step; may change the weights; returns the tokens it sampled."""
 
 
 def distill(
@@ -46,9 +35,12 @@ def distill(
     seed: int,
     max_new_tokens: int,
     micro_batch: int,
-    leaps: Leaps | None = None,
+    after_step: Hook | None = None,
 ) -> None:
-    """Train `student` in place: it samples, the teacher scores every token, and at 1, 2, 4, 8, … it may leap."""
+    """Train `student` in place: it samples, and the teacher scores every token of its samples.
+
+    after_step: EffOPD's `leap_at_triggers`, or any other change of the weights between steps.
+    """
     sampled_tokens = session.total("sampled_tokens")
     for step in session.steps():
         batch = [problems[i] for i in shuffled_batch(seed, "prompts", step, params.prompts_per_step, len(problems))]
@@ -73,8 +65,8 @@ def distill(
         grad_norm = engine.step(step)
 
         sampled_tokens += tokens
-        if leaps is not None and is_trigger(step):
-            sampled_tokens += _leap(leaps, student, tokenizer, engine, session, step, seed, max_new_tokens)
+        if after_step is not None:
+            sampled_tokens += after_step(step)
         session.log(
             loss=loss,
             accuracy=sum(score(p, text) for p, text in zip(batch, rollout.texts, strict=True)) / len(batch),
@@ -103,31 +95,3 @@ def token_losses(
             return distillation.forward_kl(student_BTV, teacher_BTV)
         case "jsd":
             return distillation.jsd(student_BTV, teacher_BTV, params.jsd_beta)
-
-
-def _leap(
-    leaps: Leaps,
-    student: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    engine: TorchEngine,
-    session: Session,
-    step: int,
-    seed: int,
-    max_new_tokens: int,
-) -> int:
-    """Extrapolate after a trigger step, log it, and return the tokens that validation sampled."""
-    began = time.perf_counter()
-    problems = [problem for problem in leaps.problems for _ in range(leaps.samples)]
-    numbers_BT = uniforms(derive_seed(seed, "validation", step), range(len(problems)), max_new_tokens)
-    tokens: list[int] = []
-
-    def validate() -> float:
-        rollout = sample(student, tokenizer, [problem.prompt for problem in problems], max_new_tokens, numbers_BT)
-        tokens.append(int(rollout.mask_BT.sum()))
-        return sum(score(p, text) for p, text in zip(problems, rollout.texts, strict=True)) / len(problems)
-
-    trigger = leaps.search.extrapolate(step, engine.parameters, validate)
-    if trigger.accepted and leaps.reset_optimizer:
-        engine.reset_optimizer()
-    session.log_trigger(asdict(trigger) | {"sampled_tokens": sum(tokens)}, time.perf_counter() - began)
-    return sum(tokens)

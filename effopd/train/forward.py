@@ -28,12 +28,15 @@ def chunks(rollout: Rollout, size: int) -> Iterator[tuple[slice, Rollout]]:
     for start in range(0, len(rollout.texts), size):
         rows = slice(start, start + size)
         width = int(rollout.lengths_B[rows].max())
-        yield rows, Rollout(
-            prompts_BP=rollout.prompts_BP[rows],
-            prompt_mask_BP=rollout.prompt_mask_BP[rows],
-            tokens_BT=rollout.tokens_BT[rows, :width],
-            mask_BT=rollout.mask_BT[rows, :width],
-            logprobs_BT=rollout.logprobs_BT[rows, :width],
-            truncated_B=rollout.truncated_B[rows],
-            texts=rollout.texts[rows],
+        yield (
+            rows,
+            Rollout(
+                prompts_BP=rollout.prompts_BP[rows],
+                prompt_mask_BP=rollout.prompt_mask_BP[rows],
+                tokens_BT=rollout.tokens_BT[rows, :width],
+                mask_BT=rollout.mask_BT[rows, :width],
+                logprobs_BT=rollout.logprobs_BT[rows, :width],
+                truncated_B=rollout.truncated_B[rows],
+                texts=rollout.texts[rows],
+            ),
         )

@@ -1,9 +1,9 @@
-"""What surrounds every training loop: resume, progress, live curves, checkpoints. The loop itself stays the algorithm."""
+"""What surrounds a training loop: resume, progress, live curves, checkpoints. The loop itself stays the algorithm."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -12,11 +12,10 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
-from effopd.extrapolation.effopd import EffOPD
 from effopd.files import canonical_json, remove
+from effopd.models.store import save_model
 from effopd.train.engine import TorchEngine
-from effopd.trajectory.schedule import checkpoint_steps
-from effopd.trajectory.store import save_checkpoint
+from effopd.trajectory.store import step_folder
 from effopd.trajectory.workspace import RunState, Workspace
 
 
@@ -25,6 +24,7 @@ class Session:
 
     After `steps()` is exhausted, `state` holds the finished run's logs. Metrics are functions of the weights and the
     seed; seconds are kept apart in `state.timing`, so that a run's outputs are the same bytes on every run.
+    extra_state: live tensors beside weights and moments that a killed run needs back, such as EffOPD's anchor.
     """
 
     def __init__(
@@ -35,13 +35,14 @@ class Session:
         workspace: Workspace,
         live: Path,
         last_step: int,
-        per_octave: int,
-        extrapolation: EffOPD | None = None,
+        kept_steps: Sequence[int],
+        extra_state: Mapping[str, Tensor] | None = None,
     ) -> None:
-        self.kept_steps = checkpoint_steps(last_step, per_octave)
+        self.kept_steps = kept_steps
         self.state = RunState(step=0, tensors={})
         self._engine, self._tokenizer, self._workspace = engine, tokenizer, workspace
-        self._live, self._last_step, self._extrapolation = live, last_step, extrapolation
+        self._live, self._last_step = live, last_step
+        self._extra_state = extra_state or {}
         self._row: dict[str, Any] = {}
         self._times: dict[str, float] = {}
         self._restore()
@@ -51,13 +52,13 @@ class Session:
         return self.state.metrics[-1][name] if self.state.metrics else 0
 
     def steps(self) -> Iterator[int]:
-        """The steps still to do, counted from 1; after each, what it logged is written and due checkpoints are saved."""
+        """The steps still to do, counted from 1; after each, its logs are written and due checkpoints saved."""
         done = self.state.step
         with (
-            _live_writers(self._live, self.state.metrics) as (lines, board),
+            _LiveWriters(self._live, self.state.metrics) as (lines, board),
             tqdm(total=self._last_step, initial=done, desc=self._live.name, unit="step", mininterval=1.0) as bar,
         ):
-            if done == 0:
+            if done == 0 and 0 in self.kept_steps:
                 self._checkpoint(0)
             for step in range(done + 1, self._last_step + 1):
                 began = time.perf_counter()
@@ -91,10 +92,11 @@ class Session:
             board.add_scalar(name, value, step)
 
     def _checkpoint(self, step: int) -> None:
-        save_checkpoint(self._workspace.checkpoints, step, self._engine.model, self._tokenizer)
+        save_model(step_folder(self._workspace.checkpoints, step), self._engine.model, self._tokenizer)
 
     def _save(self) -> None:
-        self.state.tensors = self._engine.state() | self._anchor()
+        extra = {f"extra/{name}": tensor for name, tensor in self._extra_state.items()}
+        self.state.tensors = self._engine.state() | extra
         self._workspace.save(self.state)
 
     def _restore(self) -> None:
@@ -102,16 +104,12 @@ class Session:
             remove(self._workspace.folder)
             return
         self._engine.load_state(state.tensors)
-        for name, tensor in self._anchor().items():
-            tensor.copy_(state.tensors[name])
+        for name, tensor in self._extra_state.items():
+            tensor.copy_(state.tensors[f"extra/{name}"])
         self.state = state
 
-    def _anchor(self) -> dict[str, Tensor]:
-        anchor = self._extrapolation.anchor if self._extrapolation else {}
-        return {f"anchor/{name}": tensor for name, tensor in anchor.items()}
 
-
-class _live_writers:  # noqa: N801 - a context manager, used like a function
+class _LiveWriters:
     """``metrics.jsonl``, a line a step, and TensorBoard's event file in one folder, from the first step on."""
 
     def __init__(self, folder: Path, rows: list[dict[str, Any]]) -> None:

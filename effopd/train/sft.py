@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from effopd.losses.tokens import masked_mean, token_logprobs
+from effopd.losses.tokens import masked_sum, token_logprobs
 from effopd.models.tokenizer import encode_demonstrations, pad_right
 from effopd.params.base import BaseParams
 from effopd.seeding import shuffled_batch
@@ -27,27 +26,35 @@ def fine_tune(
     params: BaseParams,
     engine: TorchEngine,
     session: Session,
+    *,
     seed: int,
+    micro_batch: int,
 ) -> None:
     """Train `model` in place on completion tokens; prompts are context alone. Cosine learning rate after a warm-up."""
     rows, prompt_lengths = encode_demonstrations(tokenizer, [(d.prompt, d.completion) for d in demonstrations])
     for step in session.steps():
         batch = shuffled_batch(seed, "demonstrations", step, params.batch_size, len(rows))
-        tokens_BL = pad_right([rows[i] for i in batch], tokenizer.pad_token_id)
-        targets_BL = pad_right([[IGNORED] * prompt_lengths[i] + rows[i][prompt_lengths[i] :] for i in batch], IGNORED)
-        loss = completion_loss(model, tokens_BL, targets_BL)
-        loss.backward()
+        batch.sort(key=lambda i: len(rows[i]))  # neighbours of like length need little padding
+        tokens = sum(len(rows[i]) - prompt_lengths[i] for i in batch)
+        loss = 0.0
+        for start in range(0, len(batch), micro_batch):
+            chunk = batch[start : start + micro_batch]
+            inputs_BL = pad_right([rows[i] for i in chunk], tokenizer.pad_token_id)
+            targets = [[IGNORED] * prompt_lengths[i] + rows[i][prompt_lengths[i] :] for i in chunk]
+            chunk_loss = negative_log_likelihood(model, inputs_BL, pad_right(targets, IGNORED)) / tokens
+            chunk_loss.backward()
+            loss += chunk_loss.item()
         learning_rate = engine.set_learning_rate(cosine_rate(params, step))
         grad_norm = engine.step(step)
-        session.log(loss=loss.item(), grad_norm=grad_norm, learning_rate=learning_rate)
+        session.log(loss=loss, grad_norm=grad_norm, learning_rate=learning_rate)
 
 
-def completion_loss(model: PreTrainedModel, tokens_BL: Tensor, targets_BL: Tensor) -> Tensor:
-    """Mean negative log-likelihood of the targets that are not ignored, in nats."""
-    logits_BTV = model(tokens_BL, attention_mask=torch.ones_like(tokens_BL), use_cache=False).logits[:, :-1]
+def negative_log_likelihood(model: PreTrainedModel, inputs_BL: Tensor, targets_BL: Tensor) -> Tensor:
+    """Sum over the targets that are not ignored, in nats. Right padding needs no mask under causal attention."""
+    logits_BTV = model(inputs_BL, use_cache=False).logits[:, :-1]
     targets_BT = targets_BL[:, 1:]
     mask_BT = (targets_BT != IGNORED).float()
-    return -masked_mean(token_logprobs(logits_BTV, targets_BT.clamp(min=0)), mask_BT)
+    return -masked_sum(token_logprobs(logits_BTV, targets_BT.clamp(min=0)), mask_BT)
 
 
 def cosine_rate(params: BaseParams, step: int) -> float:

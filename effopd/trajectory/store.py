@@ -1,6 +1,6 @@
 """Checkpoints as folders ``step-000008/`` that `AutoModelForCausalLM` loads, in float32.
 
-A bfloat16 checkpoint of an early step differs from its parent mostly by rounding, and extrapolation would multiply that.
+A bfloat16 checkpoint of an early step differs from its parent mostly by rounding, which extrapolation would multiply.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ import re
 from pathlib import Path
 
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from effopd.files import DataError, atomic_path
-from effopd.models.store import WEIGHTS, load_weights, save_weights
+from effopd.files import DataError
+from effopd.models.store import WEIGHTS, load_weights
 
 
 def step_folder(run: Path, step: int) -> Path:
@@ -26,15 +25,6 @@ def stored_steps(run: Path) -> list[int]:
     if not steps:
         raise DataError(f"{run}: no checkpoints (step-000000, …) in this folder")
     return steps
-
-
-def save_checkpoint(run: Path, step: int, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Write a whole checkpoint or none. The same weights give the same bytes."""
-    with atomic_path(step_folder(run, step)) as folder:
-        folder.mkdir()
-        model.config.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-        save_weights(folder / WEIGHTS, dict(model.named_parameters()))
 
 
 def read_checkpoint(run: Path, step: int) -> dict[str, Tensor]:

@@ -13,10 +13,11 @@ from typing import Any
 
 from torch import Tensor
 
-from effopd.files import DataError, atomic_path, link_or_copy, read_json, remove, write_json, write_jsonl
+from effopd.files import DataError, atomic_path, hash_path, link_or_copy, read_json, remove, write_json, write_jsonl
 from effopd.models.store import load_weights, save_weights
 from effopd.trajectory.store import step_folder
 
+METRICS, TRIGGERS, ABOUT = "metrics.jsonl", "triggers.jsonl", "run.json"
 WORK_PER_SAVE = 20  # train at least this many times longer than a save takes, so that saving costs at most 5 %
 
 
@@ -39,6 +40,7 @@ class Workspace:
     """The scratch folder of one run."""
 
     def __init__(self, scratch: Path, run: str, key: str) -> None:
+        self._scratch = scratch
         self.folder = scratch / f"{run}-{key[:16]}"
         self.checkpoints = self.folder / "checkpoints"
         self._next_save = 0.0
@@ -72,7 +74,6 @@ class Workspace:
         for old in self.folder.glob("state-*"):
             if old != target:
                 remove(old)
-        write_jsonl(self.folder / "timing.jsonl", state.timing)
         ended = time.monotonic()
         self._next_save = ended + WORK_PER_SAVE * (ended - began)
 
@@ -82,7 +83,17 @@ class Workspace:
             for step in steps:
                 for file in sorted(step_folder(self.checkpoints, step).iterdir()):
                     link_or_copy(file, step_folder(folder, step) / file.name)
-            write_jsonl(folder / "metrics.jsonl", state.metrics)
+            write_jsonl(folder / METRICS, state.metrics)
             if state.triggers:
-                write_jsonl(folder / "triggers.jsonl", state.triggers)
-            write_json(folder / "run.json", about)
+                write_jsonl(folder / TRIGGERS, state.triggers)
+            write_json(folder / ABOUT, about)
+        write_jsonl(timing_file(self._scratch, target), state.timing)
+
+
+def timing_file(scratch: Path, run: Path) -> Path:
+    """Where the seconds of a published run are kept on the machine that trained it.
+
+    Named by the content of the run's metrics: a run that comes back from a cache finds its own times again, and the
+    run's outputs hold none.
+    """
+    return scratch / "timing" / f"{hash_path(run / METRICS)[:32]}.jsonl"

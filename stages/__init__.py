@@ -1,0 +1,10 @@
+"""One short entrypoint per DVC stage: read params and inputs, call the library, write outputs."""
+
+import os
+
+# Set before torch is imported: worker threads that sleep rather than spin leave the cores to stages that run beside
+# this one, and nothing here asks a hub for anything.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")

@@ -1,0 +1,79 @@
+"""EffOPD: on-policy distillation with the settings of `opd`, and leaps at steps 1, 2, 4, 8, …"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from typer import Option
+
+from effopd.extrapolation.effopd import EffOPD
+from effopd.extrapolation.leaps import leap_at_triggers
+from effopd.models.store import load_model, load_tokenizer
+from effopd.params.effopd import EffOPDParams
+from effopd.params.opd import OPDParams
+from effopd.params.optimizer import OptimizerParams
+from effopd.params.rollout import RolloutParams
+from effopd.params.run import RunParams
+from effopd.params.trajectory import TrajectoryParams
+from effopd.seeding import derive_seed
+from effopd.tasks.problems import read_problems
+from effopd.train.distill import distill
+from effopd.train.engine import TorchEngine
+from stages.harness import Stage, run
+from stages.training import open_session, publish
+
+
+def main(
+    replicate: Annotated[int, Option(min=0, help="Which seed: the same prompts and samples as opd's replicate.")],
+) -> None:
+    """Train models/effopd-REPLICATE."""
+    stage = Stage()
+    shared = stage.params("run", RunParams, unused=("replicates",))
+    params = stage.params("opd", OPDParams, unused=("sweep", "steps"))
+    effopd = stage.params("effopd", EffOPDParams)
+    optimizer = stage.params("optimizer", OptimizerParams)
+    rollout = stage.params("rollout", RolloutParams)
+    trajectory = stage.params("trajectory", TrajectoryParams)
+    problems = read_problems(stage.input("data/train.parquet"))
+    validation = read_problems(stage.input("data/validation.parquet"))
+    base, teacher = stage.input("models/base"), stage.input("models/teacher")
+    torch.set_num_threads(shared.threads)
+
+    name = f"effopd-{replicate}"
+    student, tokenizer = load_model(base), load_tokenizer(base)
+    engine = TorchEngine(student, optimizer, params.learning_rate)
+    search = EffOPD(effopd, engine.parameters)
+    key = stage.key("effopd", replicate, without=("effopd.steps",))
+    session, workspace = open_session(name, key, effopd.steps, trajectory, engine, tokenizer, search.anchor)
+    seed = derive_seed(shared.seed, "replicate", replicate)
+    leaps = leap_at_triggers(
+        search,
+        effopd,
+        student,
+        tokenizer,
+        validation,
+        engine,
+        session,
+        seed=seed,
+        max_new_tokens=rollout.max_new_tokens,
+    )
+    distill(
+        student,
+        load_model(teacher),
+        tokenizer,
+        problems,
+        params,
+        engine,
+        session,
+        seed=seed,
+        max_new_tokens=rollout.max_new_tokens,
+        micro_batch=optimizer.micro_batch,
+        after_step=leaps,
+    )
+
+    publish(stage, session, workspace, name, {"loss": params.loss, "learning_rate": params.learning_rate})
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,67 @@
+"""The learning curve of one run: accuracy of each of its checkpoints on the test problems."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import torch
+from tqdm import tqdm
+from typer import Argument
+
+from effopd.evaluation.accuracy import grade
+from effopd.evaluation.curve import curve_row
+from effopd.files import atomic_path, hash_path, read_json, write_json
+from effopd.models.store import load_model, load_tokenizer
+from effopd.params.evaluate import EvaluateParams
+from effopd.params.rollout import RolloutParams
+from effopd.params.run import RunParams
+from effopd.tasks.problems import read_problems
+from effopd.trajectory.store import step_folder, stored_steps
+from stages.harness import MODELS, SCRATCH, Stage, run
+
+EVALUATION = Path("reports/evaluation")
+
+
+def main(name: Annotated[str, Argument(metavar="RUN", help="A folder of checkpoints under models/.")]) -> None:
+    """Write reports/evaluation/RUN/curve.json, a row for each checkpoint, and metrics.json, the last of them."""
+    stage = Stage()
+    shared = stage.params("run", RunParams, unused=("replicates",))
+    params = stage.params("evaluate", EvaluateParams)
+    rollout = stage.params("rollout", RolloutParams)
+    problems = read_problems(stage.input("data/test.parquet"))
+    done = SCRATCH / "evaluation" / stage.key()  # rows by weights: only checkpoints not seen before are evaluated
+    trained = stage.input(MODELS / name)
+    torch.set_num_threads(shared.threads)
+
+    rows = []
+    for step in tqdm(stored_steps(trained), desc=f"evaluate {name}", unit="checkpoint"):
+        checkpoint = step_folder(trained, step)
+        row_file = done / f"{hash_path(checkpoint)}.json"
+        if not row_file.exists():
+            model, tokenizer = load_model(checkpoint), load_tokenizer(checkpoint)
+            sampled, greedy = (
+                grade(
+                    model,
+                    tokenizer,
+                    problems,
+                    samples=params.samples,
+                    greedy=is_greedy,
+                    seed=shared.seed,
+                    max_new_tokens=rollout.max_new_tokens,
+                    batch_size=params.batch_size,
+                )
+                for is_greedy in (False, True)
+            )
+            write_json(row_file, curve_row(step, sampled, greedy, params, shared.seed))
+        rows.append(read_json(row_file) | {"step": step})
+
+    stage.check_unchanged()
+    with atomic_path(EVALUATION / name) as folder:
+        write_json(folder / "curve.json", rows)
+        write_json(folder / "metrics.json", rows[-1])
+    print(f"{name}: accuracy {rows[-1]['accuracy']:.3f} ({rows[-1]['low']:.3f}–{rows[-1]['high']:.3f})")
+
+
+if __name__ == "__main__":
+    run(main)

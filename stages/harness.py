@@ -1,0 +1,108 @@
+"""What every stage does around its work: check params, notice changes while it runs, fail with one line.
+
+DVC records the params and code that it finds when a stage *ends*. Were they edited while the stage ran, the new values
+would be recorded against the old output and the cache would be wrong for ever. So a stage remembers what it started
+from and refuses to write its outputs when that has changed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+import typer
+
+from effopd.files import DataError, canonical_json, hash_path, sha256
+from effopd.params.section import ParamsError, Section, parse, read_yaml
+
+PARAMS = Path("params.yaml")
+MODELS = Path("models")
+LOGS = Path("logs")
+SCRATCH = Path(os.environ.get("EFFOPD_SCRATCH", ".scratch"))
+
+AnySection = TypeVar("AnySection", bound=Section)
+
+
+class StageError(RuntimeError):
+    """A stage that must not write its outputs. The message says why and what to do."""
+
+
+class Stage:
+    """What one stage reads: the params it asked for, its input files and its code, as they were at the start."""
+
+    def __init__(self) -> None:
+        self._code = {path: hash_path(path) for path in _project_modules()}
+        self._params: dict[str, Any] = {}
+        self._inputs: dict[Path, str] = {}
+        # Imported by name because it is no part of what the results depend on: it can stop a stage, never change one.
+        importlib.import_module("effopd.params.schema").check_file(PARAMS)
+        self._values = read_yaml(PARAMS)
+
+    def params(self, name: str, section: type[AnySection], *, unused: tuple[str, ...] = ()) -> AnySection:
+        """A section of params.yaml, all of whose keys but the `unused` ones this stage depends on."""
+        parsed = parse(section, name, self._values.get(name), PARAMS)
+        self._params |= {f"{name}.{key}": value for key, value in parsed.model_dump().items() if key not in unused}
+        return parsed
+
+    def input(self, path: str | Path) -> Path:
+        """A file or folder that this stage reads. Raises `DataError` when it is missing."""
+        self._inputs[Path(path)] = hash_path(Path(path))
+        return Path(path)
+
+    def key(self, *purpose: str | int, without: tuple[str, ...] = ()) -> str:
+        """A hash of all that decides the results: params but those in `without`, inputs, code, versions, `purpose`."""
+        params = {key: value for key, value in self._params.items() if key not in without}
+        inputs = {path.as_posix(): digest for path, digest in self._inputs.items()}
+        code = {path.as_posix(): digest for path, digest in self._code.items()}
+        return sha256(canonical_json([list(purpose), params, inputs, code, environment()]))
+
+    def check_unchanged(self) -> None:
+        """To be called before outputs are written. Raises `StageError` that names what changed since the start."""
+        values = read_yaml(PARAMS)
+        for key, before in self._params.items():
+            section, _, name = key.partition(".")
+            if (now := (values.get(section) or {}).get(name)) != before:
+                raise StageError(_changed(f"{PARAMS}: {key}", f" from {before!r} to {now!r}"))
+        for path, before in (self._inputs | self._code).items():
+            if not path.exists() or hash_path(path) != before:
+                raise StageError(_changed(path.as_posix()))
+
+
+def environment() -> dict[str, str]:
+    """Versions that can change a result's last bits."""
+    packages = ("torch", "transformers", "tokenizers", "numpy", "safetensors")
+    return {"python": platform.python_version(), "machine": platform.machine()} | {p: version(p) for p in packages}
+
+
+def run(main: Callable[..., None]) -> None:
+    """Run a stage's `main` as a command: its arguments become options, what goes wrong becomes one line and exit 1."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    try:
+        app(standalone_mode=False)
+    except (ParamsError, DataError, StageError, ArithmeticError) as error:
+        sys.exit(f"error: {error}")
+    except typer.Abort:
+        sys.exit(130)
+    except Exception as error:
+        if hasattr(error, "format_message"):  # a wrong option: what click would have printed
+            sys.exit(f"error: {error.format_message()}")
+        raise
+
+
+def _project_modules() -> list[Path]:
+    """The project's own source files that this process has imported, relative to the repository root."""
+    root = Path.cwd()
+    files = [Path(file) for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))]
+    own = [file.relative_to(root) for file in files if file.is_relative_to(root)]
+    return sorted(path for path in own if path.parts[0] in ("effopd", "stages"))
+
+
+def _changed(what: str, how: str = "") -> str:
+    return f"{what} changed{how} while the stage ran; nothing was written, run the stage again"

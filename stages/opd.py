@@ -1,0 +1,62 @@
+"""On-policy distillation from the base to the teacher: one replicate, or one rate of the learning-rate sweep."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from typer import Option
+
+from effopd.models.store import load_model, load_tokenizer
+from effopd.params.opd import OPDParams
+from effopd.params.optimizer import OptimizerParams
+from effopd.params.rollout import RolloutParams
+from effopd.params.run import RunParams
+from effopd.params.trajectory import TrajectoryParams
+from effopd.seeding import derive_seed
+from effopd.tasks.problems import read_problems
+from effopd.train.distill import distill
+from effopd.train.engine import TorchEngine
+from stages.harness import Stage, run
+from stages.training import open_session, publish
+
+
+def main(
+    replicate: Annotated[int, Option(min=0, help="Which seed: replicates differ in prompts' order and in samples.")],
+    rate: Annotated[float | None, Option(help="A rate of the sweep, instead of opd.learning_rate.")] = None,
+) -> None:
+    """Train models/opd-REPLICATE, or models/opd-lr-RATE."""
+    stage = Stage()
+    shared = stage.params("run", RunParams, unused=("replicates",))
+    params = stage.params("opd", OPDParams, unused=("sweep",) if rate is None else ("sweep", "learning_rate"))
+    optimizer = stage.params("optimizer", OptimizerParams)
+    rollout = stage.params("rollout", RolloutParams)
+    trajectory = stage.params("trajectory", TrajectoryParams)
+    problems = read_problems(stage.input("data/train.parquet"))
+    base, teacher = stage.input("models/base"), stage.input("models/teacher")
+    torch.set_num_threads(shared.threads)
+
+    name = f"opd-{replicate}" if rate is None else f"opd-lr-{rate}"
+    learning_rate = params.learning_rate if rate is None else rate
+    student, tokenizer = load_model(base), load_tokenizer(base)
+    engine = TorchEngine(student, optimizer, learning_rate)
+    key = stage.key("opd", replicate, str(learning_rate), without=("opd.steps",))
+    session, workspace = open_session(name, key, params.steps, trajectory, engine, tokenizer)
+    distill(
+        student,
+        load_model(teacher),
+        tokenizer,
+        problems,
+        params,
+        engine,
+        session,
+        seed=derive_seed(shared.seed, "replicate", replicate),
+        max_new_tokens=rollout.max_new_tokens,
+        micro_batch=optimizer.micro_batch,
+    )
+
+    publish(stage, session, workspace, name, {"loss": params.loss, "learning_rate": learning_rate})
+
+
+if __name__ == "__main__":
+    run(main)

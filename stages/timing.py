@@ -1,0 +1,35 @@
+"""Gather how long each run took on the machine that trained it.
+
+Seconds are measurements, not results: they differ on every run. Kept out of the training stages' outputs, those are the
+same bytes each time; gathered here, the report has them and DVC keeps them with the rest.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from effopd.files import read_jsonl, write_json
+from effopd.trajectory.workspace import METRICS, timing_file
+from stages.harness import MODELS, SCRATCH, Stage, run
+
+TIMING = Path("reports/timing.json")
+
+
+def main() -> None:
+    """Write reports/timing.json: for each run the rows {step, seconds, validation_seconds}; null if not timed here."""
+    stage = Stage()
+    stage.input(MODELS)
+    seconds = {}
+    for metrics in sorted(MODELS.glob(f"*/step-000000/../{METRICS}")):
+        file = timing_file(SCRATCH, metrics.parent)
+        seconds[metrics.parent.name] = read_jsonl(file) if file.exists() else None
+    stage.check_unchanged()
+    write_json(TIMING, seconds)
+    missing = [name for name, rows in seconds.items() if rows is None]
+    print(
+        f"timed {len(seconds) - len(missing)} runs" + (f"; trained elsewhere: {', '.join(missing)}" if missing else "")
+    )
+
+
+if __name__ == "__main__":
+    run(main)
