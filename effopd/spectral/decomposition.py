@@ -2,14 +2,15 @@
 
 Two routes, and the choice is made per matrix from the result itself:
 
-- `eigh` of the Gram matrix on the shorter side. About eight times as fast as the SVD, but a singular value far below
-  σ_1 is lost: eigenvalues carry an absolute error of order ε σ_1², so anything below √ε σ_1 is noise. Most quantities
-  never look there; the effective rank does, since it weighs σ and not σ².
+- `eigh` of the Gram matrix on the shorter side. Six times as fast as the SVD on two idle cores (1024 × 3072: 0.33 s
+  against 1.90 s), more on busy ones. But eigenvalues carry an absolute error of order ε σ_1², so a singular value
+  below √ε σ_1 is noise. Most quantities never look there; the effective rank does, since it weighs σ and not σ²: a
+  rank-one update of 1024 × 3072 gets 1.00005 instead of 1.
 - `svd`. Accurate to ε σ_1 for every σ.
 
 The Gram route is kept only while a bound on what its error does to the effective rank, and to the orthonormality of
 the k leading vectors, stays below `GRAM_TOLERANCE`. Updates of AdamW are full-rank and pass; low-rank ones
-(adapters, truncated updates) do not, and pay for the SVD. `benchmarks` of both routes are in the tests' docstrings.
+(adapters, truncated updates) do not, and pay for the SVD.
 """
 
 import math

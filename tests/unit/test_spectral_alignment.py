@@ -83,6 +83,7 @@ def test_an_angle_far_below_the_arccos_limit_is_seen() -> None:
 def test_only_as_many_vectors_are_compared_as_both_updates_have() -> None:
     found = align(basis(6, 0, 1), basis(6, 0, 1, 2, 3))
     assert (found.k, found.top_k_cosine, found.principal_angle) == (2, 1, 1)
+    assert align(basis(6, 0, 1, 2, 3), basis(6, 0, 1)) == found
     low_rank = decompose(torch.outer(torch.ones(6), torch.ones(4)), top_k=20)
     assert align(low_rank.left, low_rank.left).k == 1
 
