@@ -1,0 +1,65 @@
+# Two commands do the work: `make repro` and `make test`. Each builds .venv from the pinned lock when it is missing.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export DVC_NO_ANALYTICS := 1
+export DO_NOT_TRACK := 1
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+
+.DEFAULT_GOAL := help
+.PHONY: help setup repro test test-fast lint format deps lock flow ui curves clean
+
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(READY)  ## build .venv from requirements.lock
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; try make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+repro: $(READY)  ## reproduce everything that is not up to date: models, analyses, reports/index.html
+	dvc --wait-for-lock repro
+	@echo "The report: reports/index.html"
+
+test: $(READY)  ## all tests, the fast ones first
+	pytest -m "not slow"
+	pytest -m slow
+
+test-fast: $(READY)  ## unit tests alone
+	pytest -m "not slow"
+
+lint: $(READY)  ## ruff and mypy
+	ruff check .
+	ruff format --check .
+	mypy
+
+format: $(READY)  ## let ruff put the code in shape
+	ruff check --fix .
+	ruff format .
+
+deps: $(READY)  ## write each stage's imports into dvc.yaml
+	python -m pipeline.code_deps --write
+
+lock: $(READY)  ## pin the present environment in requirements.lock
+	@echo '# Every package of the environment that `make setup` builds, pinned. Made by `make lock`.' > requirements.lock
+	$(BIN)/python -m pip freeze --exclude effopd --exclude-editable | sed 's/+cpu$$//' >> requirements.lock
+
+flow: $(READY)  ## run the pipeline once as a Prefect flow, independent stages side by side
+	python -m pipeline run
+
+ui: $(READY)  ## Prefect's server, a worker and the deployment on 127.0.0.1, ready to click "run"
+	python -m pipeline ui
+
+curves: $(READY)  ## live training curves in TensorBoard
+	tensorboard --logdir logs --host 127.0.0.1
+
+clean:  ## drop live logs and resumable state; results and the DVC cache stay
+	rm -rf logs .scratch
