@@ -86,7 +86,8 @@ def read_dag(repo: Repo, targets: tuple[str, ...] = ()) -> tuple[Dag, dict[str, 
     Stages upstream of it are part of the DAG. Raises PipelineError for a bad hint.
     """
     graph: DiGraph = get_active_graph(repo.index.graph)
-    chosen = collect_stages(repo, targets or ("dvc.yaml",))
+    # Without targets these are the stages that the index has loaded already; DVC would read dvc.yaml once more.
+    chosen = collect_stages(repo, targets) if targets else [node for node in graph if node.path_in_repo == "dvc.yaml"]
     order: list[Stage] = plan_repro(graph, chosen)
     behind = {stage.addressing: stage for stage in order}
     nodes = {

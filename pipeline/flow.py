@@ -12,6 +12,7 @@ from prefect.states import Cancelled, Completed, Failed
 
 from pipeline.artifacts import publish_diffs, publish_picture, publish_plan, publish_report, publish_summary
 from pipeline.forecast import make_plan
+from pipeline.lockfile import order_lock, recorded_stages
 from pipeline.outcome import Outcome
 from pipeline.overrides import parse_overrides
 from pipeline.runner import Runner, watch_for_cancellation
@@ -66,11 +67,16 @@ def repro(
         plan = make_plan(place.root, tuple(targets.split()), force=force)
         publish_plan(plan)
         runner = Runner(place, plan, force=force, pull=share, max_parallel=max_parallel, lock=lock)
-        with watch_for_cancellation(UUID(flow_run.id), logger.warning) as cancelled:
-            runner.run(cancelled)
+        recorded = recorded_stages(place.root)
+        try:
+            with watch_for_cancellation(UUID(flow_run.id), logger.warning) as cancelled:
+                runner.run(cancelled)
+        finally:
+            order_lock(place.root, recorded, plan.dag.stages)
         publish_summary(runner.table())
         publish_picture(plan.dag, {name: result.outcome for name, result in runner.results.items()})
-        publish_diffs(place.root)
+        if place.name or any(result.outcome is not Outcome.CACHED for result in runner.results.values()):
+            publish_diffs(place.root)
         publish_report(place.root, place.name, read_settings(place.root).report)
         if cancelled.is_set():
             return Cancelled(message="Stopped on request; the next run goes on from here.")

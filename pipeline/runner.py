@@ -11,11 +11,11 @@ from uuid import UUID
 
 from prefect import Task, get_client
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import State, StateDetails
 from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
 from prefect.states import Cancelled, Completed, Failed
-from prefect.utilities.annotations import allow_failure
 
 from pipeline.artifacts import progress
 from pipeline.dag import StageNode
@@ -36,7 +36,7 @@ class Runner:
     def __init__(self, place: Workspace, plan: Plan, *, force: bool, pull: bool, max_parallel: int, lock: int) -> None:
         self._place, self._plan, self._force, self._pull = place, plan, force, pull
         self._slots, self._lock = max(1, max_parallel), lock
-        self._states: dict[str, State[Any] | PrefectFuture[Any]] = {}
+        self._task_runs: dict[str, UUID] = {}
         self._ended: queue.Queue[str] = queue.Queue()
         self._attempts: dict[str, StageResult] = {}
         self._stop = threading.Event()
@@ -50,12 +50,14 @@ class Runner:
             while todo or running:
                 for name in [name for name in todo if self._ready(name)]:
                     if self._immediate(name):
-                        self._states[name] = self._task(name)(return_state=True, wait_for=self._upstream(name))
+                        state = self._task(name)(return_state=True, wait_for=self._edges(name))
+                        assert state.state_details.task_run_id is not None
+                        self._task_runs[name] = state.state_details.task_run_id
                         self.results[name] = self._attempts[name]
                     elif running < self._slots:
-                        future = self._task(name).submit(return_state=False, wait_for=self._upstream(name))
+                        future = self._task(name).submit(return_state=False, wait_for=self._edges(name))
+                        self._task_runs[name] = future.task_run_id
                         future.add_done_callback(functools.partial(self._note_end, name))
-                        self._states[name] = future
                         running += 1
                     else:
                         continue
@@ -90,10 +92,14 @@ class Runner:
     def _broken_upstream(self, name: str) -> list[str]:
         return [up for up in self._plan.dag.stages[name].upstream if self.results[up].outcome in BROKEN]
 
-    def _upstream(self, name: str) -> list[allow_failure]:
-        """What Prefect draws as edges. It must not refuse stages behind a failure: we say ourselves what becomes of
-        them."""
-        return [allow_failure(self._states[up]) for up in self._plan.dag.stages[name].upstream]
+    def _edges(self, name: str) -> list[State[Any]]:
+        """What Prefect draws as edges: for each stage upstream, a completed state that names its task run.
+
+        The real state will not do, since Prefect refuses to run a task behind one that was skipped, and we want to say
+        ourselves what becomes of it.
+        """
+        runs = (self._task_runs[up] for up in self._plan.dag.stages[name].upstream)
+        return [Completed(data=True, state_details=StateDetails(task_run_id=run)) for run in runs]
 
     def _task(self, name: str) -> Task[[], State[Any]]:
         """The Prefect task of one stage instance; DVC's cache is the only one."""
@@ -121,7 +127,9 @@ class Runner:
 
     def _attempt(self, node: StageNode) -> StageResult:
         if broken := self._broken_upstream(node.name):
-            return StageResult(Outcome.SKIPPED, 0.0, f"upstream failed: {', '.join(self._culprits(broken))}")
+            return StageResult(
+                Outcome.SKIPPED, 0.0, f"upstream failed: {', '.join(dict.fromkeys(self._culprits(broken)))}"
+            )
         if self._immediate(node.name):
             return StageResult(Outcome.CACHED, 0.0)
         if self._stop.is_set():
@@ -204,14 +212,15 @@ def watch_for_cancellation(flow_run_id: UUID, say: Callable[[str], None]) -> Ite
     cancelled, ended = threading.Event(), threading.Event()
 
     def ask() -> None:
-        with get_client(sync_client=True) as client:
-            while not ended.wait(POLL):
-                with contextlib.suppress(Exception):  # the server may be away for a while
-                    state = client.read_flow_run(flow_run_id).state
-                    if state is not None and (state.is_cancelling() or state.is_cancelled()):
-                        say("the run was cancelled, stopping its stages")
-                        cancelled.set()
-                        return
+        client: SyncPrefectClient | None = None
+        while not ended.wait(POLL):
+            with contextlib.suppress(Exception):  # the server may be away for a while
+                client = client or get_client(sync_client=True)
+                state = client.read_flow_run(flow_run_id).state
+                if state is not None and (state.is_cancelling() or state.is_cancelled()):
+                    say("the run was cancelled, stopping its stages")
+                    cancelled.set()
+                    return
 
     threading.Thread(target=ask, daemon=True).start()
     try:

@@ -58,3 +58,12 @@ def cold(project: Project) -> Project:
     for name in ("data.txt", "notes.txt", "report.html", "score-0.json", "score-1.json", "dvc.lock"):
         (project.root / name).unlink()
     return project
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[None]:
+    """A real Prefect server with an empty database, shared by all tests."""
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield

@@ -1,0 +1,165 @@
+"""The flow against the real DVC and a real Prefect server: cold, warm, flipped, failing, parallel, retried, alone."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import yaml
+from dvc_example import Project
+from prefect import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey, FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import State
+
+from pipeline.flow import repro
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("server")]
+
+
+def run(project: Project, **parameters: object) -> State[Any]:
+    return repro(workspace=str(project.root), return_state=True, **parameters)  # type: ignore[call-overload]
+
+
+def table(state: State[Any], key: str) -> list[dict[str, Any]]:
+    """The rows of one of the run's table artifacts, as the server has them."""
+    assert state.state_details.flow_run_id is not None
+    with get_client(sync_client=True) as client:
+        (found,) = client.read_artifacts(
+            artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])),
+            flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id])),
+        )
+    rows = yaml.safe_load(found.data) if isinstance(found.data, str) else found.data
+    assert isinstance(rows, list)
+    return rows
+
+
+def outcomes(state: State[Any]) -> dict[str, str]:
+    return {row["stage"]: row["outcome"] for row in table(state, "dvc-summary")}
+
+
+def task_runs(state: State[Any], expected: int) -> Mapping[str, Any]:
+    """The run's task runs by name; the server learns of them a moment later than the flow."""
+    flow_run_id = state.state_details.flow_run_id
+    with get_client(sync_client=True) as client:
+        for _ in range(100):
+            found = client.read_task_runs(flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id])))  # type: ignore[list-item]
+            if len(found) == expected and all(task.state and task.state.is_final() for task in found):
+                return {task.name: task for task in found}
+            time.sleep(0.1)
+    raise AssertionError(f"{len(found)} of {expected} task runs: {[(task.name, task.state_name) for task in found]}")
+
+
+ALL = ("prepare", "train@0", "train@1", "score@0", "score@1", "notes", "report")
+
+
+def test_a_cold_run_gives_the_bytes_and_the_lock_of_dvc_repro_and_a_warm_run_is_all_cached(
+    cold: Project, finished: Project
+) -> None:
+    state = run(cold)
+    assert state.is_completed() and state.message == "7 RAN"
+    assert outcomes(state) == dict.fromkeys(ALL, "RAN")
+    assert cold.outputs() == finished.outputs()  # and dvc.lock in the same order
+    assert "up to date" in cold.dvc("status")
+
+    before = cold.outputs()
+    state = run(cold)
+    assert outcomes(state) == dict.fromkeys(ALL, "CACHED")
+    assert cold.outputs() == before
+    tasks = task_runs(state, expected=7)
+    assert {task.state_name for task in tasks.values()} == {"Cached"}
+    # the edges that the UI draws are those of the DAG
+    names = {task.id: name for name, task in tasks.items()}
+    edges = {name: {names[edge.id] for edge in task.task_inputs.get("wait_for", [])} for name, task in tasks.items()}
+    assert edges["report"] == {"score@0", "score@1"} and edges["score@1"] == {"train@1"}
+
+
+def test_a_flipped_param_runs_only_what_is_downstream_and_flipping_back_restores(project: Project) -> None:
+    original = project.read("params.yaml")
+    project.write("params.yaml", original.replace("samples: 4", "samples: 8"))
+    state = run(project)
+    changed = {"score@0": "RAN", "score@1": "RAN", "report": "RAN"}
+    assert outcomes(state) == dict.fromkeys(ALL, "CACHED") | changed
+    why = {row["stage"]: row["reason"] for row in table(state, "dvc-summary")}
+    assert why["score@0"] == "score.samples: 4 -> 8"
+    assert [row["expected"] for row in table(state, "dvc-plan") if row["stage"] == "report"] == ["RAN"]
+
+    project.write("params.yaml", original)
+    state = run(project)
+    assert outcomes(state) == dict.fromkeys(ALL, "CACHED") | dict.fromkeys(changed, "RESTORED")
+    assert {name: task.state_name for name, task in task_runs(state, 7).items()}["report"] == "Restored"
+    assert "up to date" in project.dvc("status")
+
+
+def test_new_inputs_with_the_same_bytes_stop_the_wave(project: Project) -> None:
+    project.write("raw.txt", "some data\n")
+    project.write("work.py", project.read("work.py") + "\n# a comment\n")
+    document = yaml.safe_load(project.read("dvc.yaml"))
+    document["stages"]["train"]["deps"].remove("work.py")
+    project.write("dvc.yaml", yaml.safe_dump(document))
+    state = run(project, targets="train@0")
+    assert outcomes(state) == {"prepare": "RAN", "train@0": "CACHED"}
+    assert "same" in table(state, "dvc-summary")[1]["reason"]
+
+
+def test_a_failing_stage_skips_what_needs_it_and_nothing_else(cold: Project) -> None:
+    cold.write("dvc.yaml", cold.read("dvc.yaml").replace("copy words.txt", "copy poison.txt"))
+    cold.write("raw.txt", "poison\n")
+    cold.write("poison.txt", "fine\n")
+    state = run(cold)
+    assert state.is_failed()
+    assert "prepare: raw.txt: poison found" in (state.message or "")
+    skipped = dict.fromkeys(("train@0", "train@1", "score@0", "score@1", "report"), "SKIPPED")
+    assert outcomes(state) == {"prepare": "FAILED", "notes": "RAN", **skipped}
+    why = {row["stage"]: row["reason"] for row in table(state, "dvc-summary")}
+    assert why["report"] == "upstream failed: prepare"
+    tasks = task_runs(state, expected=7)
+    assert tasks["prepare"].state_name == "Failed" and tasks["prepare"].run_count == 1  # no retry could help
+    assert tasks["report"].state_name == "Skipped" and tasks["report"].state.message == "upstream failed: prepare"
+
+
+def test_a_killed_stage_is_tried_again(project: Project) -> None:
+    project.write("once.sh", "[ -e tried ] || { touch tried; kill -9 $$; }\necho second try > notes.txt\n")
+    document = yaml.safe_load(project.read("dvc.yaml"))
+    document["stages"]["notes"] |= {"cmd": "sh once.sh", "meta": {"prefect": {"retries": 1, "retry_delay": 0}}}
+    project.write("dvc.yaml", yaml.safe_dump(document))
+    state = run(project, targets="notes")
+    assert state.is_completed()
+    assert project.read("notes.txt") == "second try\n"
+    assert task_runs(state, expected=1)["notes"].run_count == 2
+
+
+def test_two_siblings_share_the_time(project: Project) -> None:
+    project.set_param("train", "seconds", 2.0)
+    serial = time.monotonic()
+    run(project, targets="train", max_parallel=1)
+    serial = time.monotonic() - serial
+    project.set_param("train", "seconds", 2.001)
+    parallel = time.monotonic()
+    state = run(project, targets="train", max_parallel=2)
+    parallel = time.monotonic() - parallel
+    assert outcomes(state) == {"prepare": "CACHED", "train@0": "RAN", "train@1": "RAN"}
+    assert parallel < 0.7 * serial
+    assert "up to date" in project.dvc("status", "train")
+
+
+def test_progress_of_a_stage_is_an_artifact(project: Project) -> None:
+    project.set_param("train", "seconds", 0.5)
+    state = run(project, targets="train@1")
+    with get_client(sync_client=True) as client:
+        (found,) = client.read_artifacts(
+            artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=["progress-train-1"])),
+            flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id])),  # type: ignore[list-item]
+        )
+    assert found.data == 100.0
+    assert found.description == "train@1: step 3 of 3, loss 0.3333"
+
+
+def test_a_second_run_is_refused_while_the_first_uses_the_workspace(project: Project) -> None:
+    from pipeline.workspace import choose_workspace, exclusive
+
+    place = choose_workspace(project.root, "", "")
+    with exclusive(place, wait=False, say=print):
+        state = run(project, busy="refuse")
+    assert state.is_failed()
+    assert "is in use by process" in (state.message or "")
+    assert run(project, busy="refuse").is_completed()
