@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from effopd.files import sha256
 
@@ -24,10 +23,10 @@ def generator(seed: int, *purpose: str | int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(derive_seed(seed, *purpose)))
 
 
-def uniforms(seed: int, rows: Sequence[int], width: int) -> Tensor:
+def uniforms(seed: int, rows: Sequence[int], width: int) -> NDArray[np.float64]:
     """Uniform numbers in [0, 1), float64 (rows, width); each depends on `seed` and its own row number alone."""
     numbers = [np.random.Generator(np.random.Philox(key=[seed, row])).random(width) for row in rows]
-    return torch.from_numpy(np.stack(numbers))
+    return np.stack(numbers)
 
 
 def shuffled_batch(seed: int, purpose: str, step: int, size: int, population: int) -> list[int]:

@@ -14,7 +14,7 @@ from torch import Tensor
 from typer import Argument
 
 from effopd.files import atomic_path, write_json
-from effopd.models.store import WEIGHTS
+from effopd.models.weights import WEIGHTS
 from effopd.params.run import RunParams
 from effopd.params.spectral import SpectralParams
 from effopd.spectral.analysis import analyse_trajectory

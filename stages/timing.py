@@ -7,9 +7,10 @@ same bytes each time; gathered here, the report has them and DVC keeps them with
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from effopd.files import read_jsonl, write_json
-from effopd.trajectory.workspace import METRICS, timing_file
+from effopd.trajectory.layout import timing_file
 from stages.harness import MODELS, SCRATCH, Stage, run
 
 TIMING = Path("reports/timing.json")
@@ -19,16 +20,15 @@ def main() -> None:
     """Write reports/timing.json: for each run the rows {step, seconds, validation_seconds}; null if not timed here."""
     stage = Stage()
     stage.input(MODELS)
-    seconds = {}
-    for metrics in sorted(MODELS.glob(f"*/step-000000/../{METRICS}")):
-        file = timing_file(SCRATCH, metrics.parent)
-        seconds[metrics.parent.name] = read_jsonl(file) if file.exists() else None
+    seconds: dict[str, Any] = {}
+    for trained in sorted(path for path in MODELS.iterdir() if (path / "step-000000").is_dir()):
+        file = timing_file(SCRATCH, trained)
+        seconds[trained.name] = read_jsonl(file) if file.exists() else None
     stage.check_unchanged()
     write_json(TIMING, seconds)
     missing = [name for name, rows in seconds.items() if rows is None]
-    print(
-        f"timed {len(seconds) - len(missing)} runs" + (f"; trained elsewhere: {', '.join(missing)}" if missing else "")
-    )
+    elsewhere = f"; trained elsewhere: {', '.join(missing)}" if missing else ""
+    print(f"{TIMING}: seconds of {len(seconds) - len(missing)} runs{elsewhere}")
 
 
 if __name__ == "__main__":

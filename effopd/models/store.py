@@ -6,13 +6,10 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from effopd.files import DataError, atomic_path
-
-WEIGHTS = "model.safetensors"
+from effopd.models.weights import WEIGHTS, save_weights
 
 
 def load_model(path: Path) -> PreTrainedModel:
@@ -42,18 +39,3 @@ def save_model(path: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenize
         model.config.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         save_weights(folder / WEIGHTS, dict(model.named_parameters()))
-
-
-def save_weights(path: Path, weights: dict[str, Tensor]) -> None:
-    """Write `weights` as one safetensors file; equal tensors give equal bytes."""
-    save_file({name: tensor.detach().contiguous() for name, tensor in weights.items()}, path, {"format": "pt"})
-
-
-def load_weights(path: Path) -> dict[str, Tensor]:
-    """Read a safetensors file. Raises `DataError` naming the file when it is missing or damaged."""
-    try:
-        return load_file(path)
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
-    except (SafetensorError, OSError) as error:
-        raise DataError(f"{path}: damaged weights ({' '.join(str(error).split())})") from None

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -42,7 +44,7 @@ def sample(
     tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[str],
     max_new_tokens: int,
-    uniforms_BT: Tensor | None,
+    uniforms_BT: NDArray[np.float64] | None,
 ) -> Rollout:
     """Sample one completion for each prompt at temperature 1 from the whole vocabulary, or greedily.
 
@@ -67,7 +69,8 @@ def sample(
         if uniforms_BT is None:
             next_A = logprobs_AV.argmax(-1)
         else:
-            next_A = _invert_cdf(logprobs_AV, uniforms_BT[alive_A.cpu(), t].to(model.device))
+            numbers_A = torch.from_numpy(uniforms_BT[alive_A.cpu().numpy(), t]).to(model.device)
+            next_A = _invert_cdf(logprobs_AV, numbers_A)
         tokens_BT[alive_A, t] = next_A
         logprobs_BT[alive_A, t] = logprobs_AV.gather(-1, next_A[:, None])[:, 0]
         mask_BT[alive_A, t] = 1.0

@@ -11,7 +11,7 @@ from pathlib import Path
 from torch import Tensor
 
 from effopd.files import DataError
-from effopd.models.store import WEIGHTS, load_weights
+from effopd.models.weights import WEIGHTS, load_weights
 
 
 def step_folder(run: Path, step: int) -> Path:

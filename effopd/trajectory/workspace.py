@@ -13,11 +13,11 @@ from typing import Any
 
 from torch import Tensor
 
-from effopd.files import DataError, atomic_path, hash_path, link_or_copy, read_json, remove, write_json, write_jsonl
-from effopd.models.store import load_weights, save_weights
+from effopd.files import DataError, atomic_path, link_or_copy, read_json, remove, write_json, write_jsonl
+from effopd.models.weights import load_weights, save_weights
+from effopd.trajectory.layout import ABOUT, METRICS, TRIGGERS, timing_file
 from effopd.trajectory.store import step_folder
 
-METRICS, TRIGGERS, ABOUT = "metrics.jsonl", "triggers.jsonl", "run.json"
 WORK_PER_SAVE = 20  # train at least this many times longer than a save takes, so that saving costs at most 5 %
 
 
@@ -88,12 +88,3 @@ class Workspace:
                 write_jsonl(folder / TRIGGERS, state.triggers)
             write_json(folder / ABOUT, about)
         write_jsonl(timing_file(self._scratch, target), state.timing)
-
-
-def timing_file(scratch: Path, run: Path) -> Path:
-    """Where the seconds of a published run are kept on the machine that trained it.
-
-    Named by the content of the run's metrics: a run that comes back from a cache finds its own times again, and the
-    run's outputs hold none.
-    """
-    return scratch / "timing" / f"{hash_path(run / METRICS)[:32]}.jsonl"

@@ -1,0 +1,28 @@
+"""Weights as safetensors files, without a model around them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from effopd.files import DataError
+
+WEIGHTS = "model.safetensors"
+
+
+def save_weights(path: Path, weights: dict[str, Tensor]) -> None:
+    """Write `weights` as one safetensors file; equal tensors give equal bytes."""
+    save_file({name: tensor.detach().contiguous() for name, tensor in weights.items()}, path, {"format": "pt"})
+
+
+def load_weights(path: Path) -> dict[str, Tensor]:
+    """Read a safetensors file. Raises `DataError` naming the file when it is missing or damaged."""
+    try:
+        return load_file(path)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except (SafetensorError, OSError) as error:
+        raise DataError(f"{path}: damaged weights ({' '.join(str(error).split())})") from None
