@@ -1,8 +1,9 @@
 """Which source files each stage's results depend on: the import closure of its script, kept true in dvc.yaml.
 
 DVC sees only the dependencies that it is told of: an import that is not listed changes results without a rerun, and a
-dependency on a whole package reruns everything at every edit. For each stage whose command is ``python -m MODULE …`` this
-finds all modules of the project that the script imports, directly or not, and compares them with `deps`. A folder stands for its modules where a stage imports them all; an ``__init__.py`` that holds no code is left out.
+dependency on a whole package reruns everything at every edit. For each stage whose command is ``python -m MODULE …``
+this finds all modules of the project that the script imports, directly or not, and compares them with `deps`. A folder
+stands for its modules where a stage imports them all; an ``__init__.py`` that holds no code is left out.
 """
 
 import ast
