@@ -86,6 +86,20 @@ def run(
         raise typer.Exit(1)
 
 
+@app.command()
+def ui(
+    port: Annotated[
+        int, typer.Option(help="Port of the UI on 127.0.0.1; the reports are served on the next one.")
+    ] = 4200,
+    limit: Annotated[int, typer.Option(min=1, help="Flow runs that the worker may execute at the same time.")] = 4,
+    root: Root = Path(),
+) -> None:
+    """Start Prefect's server, a worker and the deployment on 127.0.0.1, to run, schedule and watch in a browser."""
+    from pipeline.ui import serve
+
+    serve(root.resolve(), port, limit)
+
+
 def main() -> None:
     try:
         app()

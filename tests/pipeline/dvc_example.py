@@ -1,7 +1,11 @@
 """A small real DVC project that knows nothing of machine learning, and the gestures of its user."""
 
+import fcntl
+import json
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,3 +143,25 @@ class Project:
         names = ["data.txt", "notes.txt", "report.html", "score-0.json", "score-1.json", "dvc.lock"]
         folders = [path.relative_to(self.root).as_posix() for path in sorted((self.root / "models").glob("*/*.txt"))]
         return {name: (self.root / name).read_bytes() for name in names + folders}
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
+
+
+def no_locks(project: Project) -> bool:
+    """Nobody holds, or seems to hold, anything in the project: neither DVC's two locks nor the lock of a run."""
+    table = project.root / ".dvc/tmp/rwlock"
+    free = not table.exists() or not any(json.loads(table.read_text()).values())
+    for name in (".dvc/tmp/lock", ".dvc/tmp/prefect/lock"):
+        if not (project.root / name).exists():
+            continue
+        with (project.root / name).open("r+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                free = False
+    return free

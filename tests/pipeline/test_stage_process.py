@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from dvc_example import Project
+from dvc_example import Project, no_locks, wait_until
 
 from pipeline.outcome import Outcome
 from pipeline.stage import StageResult, run_stage
@@ -35,19 +35,6 @@ def with_command(project: Project, command: str) -> None:
 def run_notes(project: Project, **options: object) -> tuple[StageResult, list[str]]:
     lines: list[str] = []
     return run_stage(project.root, "notes", on_line=lines.append, **options), lines  # type: ignore[arg-type]
-
-
-def wait_until(condition: object, seconds: float = 30) -> None:
-    assert callable(condition)
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
-
-
-def no_locks(project: Project) -> bool:
-    table = project.root / ".dvc/tmp/rwlock"
-    return not table.exists() or table.read_text().replace('"read"', "").replace('"write"', "").strip("{}:, \n") == ""
 
 
 def test_dvc_still_announces_the_three_outcomes(project: Project) -> None:
