@@ -1,0 +1,279 @@
+"""What the report reads, as frozen dataclasses: learning curves, training logs, triggers, spectra, seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from effopd.files import DataError, read_json, read_jsonl
+from effopd.trajectory.layout import ABOUT, METRICS, TRIGGERS
+
+
+@dataclass(frozen=True)
+class RunName:
+    """A run under models/. replicate: None for a run that has none; rate: the learning rate of a run of the sweep."""
+
+    name: str
+    method: str
+    replicate: int | None = None
+    rate: float | None = None
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One row of a learning curve: accuracy at temperature 1 over n problems with its interval, and what it cost.
+
+    seconds: since the run began, validation included; None when the run was not timed on this machine.
+    sampled_tokens: since the run began, validation included.
+    """
+
+    step: int
+    accuracy: float
+    low: float
+    high: float
+    n: int
+    greedy: float
+    seconds: float | None
+    sampled_tokens: int
+
+
+@dataclass(frozen=True)
+class LogRow:
+    """One training step. reverse_kl: to the teacher in distillation, to the base in reinforcement learning."""
+
+    step: int
+    reverse_kl: float
+    entropy: float
+    completion_length: float
+    truncated: float
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """score: validation accuracy; None when its weights or score were not finite."""
+
+    k: int
+    multiplier: float
+    score: float | None
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """score: of the trained weights, before any leap. accepted: the k that was kept, 0 for none."""
+
+    step: int
+    score: float
+    candidates: tuple[Candidate, ...]
+    accepted: int
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Agreement of an update's leading left singular vectors with the final update's (see `effopd.spectral`).
+
+    principal_angle: mean cosine of the principal angles of the two subspaces.
+    """
+
+    step: int
+    progress: float
+    top_k_cosine: float | None
+    principal_angle: float | None
+
+
+@dataclass(frozen=True)
+class LayerNorm:
+    """‖ΔW‖_F over the attention, or the MLP, matrices of one layer."""
+
+    layer: int
+    kind: str
+    update_norm: float
+    relative_update_norm: float | None
+
+
+@dataclass(frozen=True)
+class Spectral:
+    """A run's final update, averaged over attention and MLP matrices, and its alignment along training."""
+
+    total_update_norm: float
+    spectral_norm: float | None
+    spectral_frobenius_ratio: float | None
+    effective_rank: float | None
+    top1_norm_ratio: float | None
+    embedding_cosine: float | None
+    explained_variance: float | None
+    alignment: tuple[Alignment, ...]
+    layers: tuple[LayerNorm, ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run and what was measured on it.
+
+    validation_seconds: spent on scoring candidates, contained in the checkpoints' seconds; None when not timed.
+    spectral: None for runs whose updates are not analysed, such as those of the sweep.
+    """
+
+    name: str
+    method: str
+    replicate: int | None
+    rate: float | None
+    learning_rate: float
+    curve: tuple[Checkpoint, ...]
+    log: tuple[LogRow, ...]
+    triggers: tuple[Trigger, ...]
+    validation_seconds: float | None
+    spectral: Spectral | None
+
+    @property
+    def final(self) -> Checkpoint:
+        return self.curve[-1]
+
+
+@dataclass(frozen=True)
+class Results:
+    """All runs of one pipeline."""
+
+    runs: tuple[Run, ...]
+
+    @property
+    def base(self) -> Checkpoint:
+        """The model that every run starts from: step 0 of the first run."""
+        return self.runs[0].curve[0]
+
+    @property
+    def sweep(self) -> tuple[Run, ...]:
+        """The runs at other learning rates."""
+        return tuple(run for run in self.runs if run.rate is not None)
+
+    def of(self, method: str) -> tuple[Run, ...]:
+        """A method's runs at its own learning rate, one for each replicate."""
+        return tuple(run for run in self.runs if run.method == method and run.rate is None)
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Methods in the order of their first run."""
+        return tuple(dict.fromkeys(run.method for run in self.runs))
+
+
+def planned_runs(
+    single: Sequence[str], replicated: Sequence[str], replicates: Sequence[int], swept: str, sweep: Sequence[float]
+) -> tuple[RunName, ...]:
+    """The runs that the params ask for: `rl`, `opd-0` … `effopd-2`, `opd-lr-0.0003` …; other folders are ignored."""
+    return (
+        *(RunName(method, method) for method in single),
+        *(RunName(f"{method}-{r}", method, replicate=r) for method in replicated for r in replicates),
+        *(RunName(f"{swept}-lr-{rate}", swept, rate=rate) for rate in sweep),
+    )
+
+
+def read_results(names: Sequence[RunName], models: Path, evaluation: Path, spectral: Path, timing: Path) -> Results:
+    """Read every named run. Raises `DataError` that names the file when one is missing or has another shape."""
+    seconds = read_json(timing)
+    if not isinstance(seconds, dict):
+        raise DataError(f"{timing}: expected the seconds of each run by its name, found {type(seconds).__name__}")
+    return Results(tuple(_read_run(name, models, evaluation, spectral, timing, seconds) for name in names))
+
+
+def _read_run(
+    name: RunName, models: Path, evaluation: Path, spectral: Path, timing: Path, seconds: Mapping[str, Any]
+) -> Run:
+    folder = models / name.name
+    log = _rows(folder / METRICS, read_jsonl(folder / METRICS), "step", "reverse_kl", "sampled_tokens")
+    about = read_json(folder / ABOUT)
+    triggers = folder / TRIGGERS
+    if name.name not in seconds:
+        raise DataError(f"{timing}: no entry for {name.name}; run the stage that gathers the seconds again")
+    times = seconds[name.name]
+    totals = None if times is None else _running_seconds(timing, name.name, times, log[-1]["step"])
+    curve_file = evaluation / name.name / "curve.json"
+    return Run(
+        name=name.name,
+        method=name.method,
+        replicate=name.replicate,
+        rate=name.rate,
+        learning_rate=_value(folder / ABOUT, about, "learning_rate"),
+        curve=tuple(
+            _checkpoint(curve_file, row, totals, {row["step"]: row["sampled_tokens"] for row in log})
+            for row in _rows(curve_file, read_json(curve_file), "step", "accuracy", "low", "high", "n", "greedy")
+        ),
+        log=tuple(LogRow(**{key: _value(folder / METRICS, row, key) for key in LogRow.__annotations__}) for row in log),
+        triggers=tuple(_trigger(triggers, row) for row in read_jsonl(triggers)) if triggers.exists() else (),
+        validation_seconds=None if times is None else sum(row.get("validation_seconds", 0.0) for row in times),
+        spectral=None if name.rate is not None else _spectral(spectral / name.name / "summary.json"),
+    )
+
+
+def _running_seconds(timing: Path, run: str, rows: Sequence[Mapping[str, Any]], last_step: int) -> dict[int, float]:
+    """Seconds since the beginning after each step, 0 included."""
+    totals = {0: 0.0}
+    for row in _rows(timing, rows, "step", "seconds"):
+        totals[row["step"]] = totals.get(row["step"] - 1, 0.0) + row["seconds"]
+    if sorted(totals) != list(range(last_step + 1)):
+        raise DataError(f"{timing}: {run}: expected seconds of steps 1 to {last_step}, found {len(totals) - 1} rows")
+    return totals
+
+
+def _checkpoint(
+    path: Path, row: Mapping[str, Any], seconds: Mapping[int, float] | None, tokens: Mapping[int, int]
+) -> Checkpoint:
+    step = row["step"]
+    if step and step not in tokens:
+        raise DataError(f"{path}: step {step} is not in the run's {METRICS}; evaluate the run again")
+    return Checkpoint(
+        step=step,
+        accuracy=row["accuracy"],
+        low=row["low"],
+        high=row["high"],
+        n=row["n"],
+        greedy=row["greedy"],
+        seconds=None if seconds is None else seconds[step],
+        sampled_tokens=tokens.get(step, 0),
+    )
+
+
+def _trigger(path: Path, row: Mapping[str, Any]) -> Trigger:
+    candidates = _rows(path, _value(path, row, "candidates"), "k", "multiplier", "score", allow_none=True)
+    return Trigger(
+        step=_value(path, row, "step"),
+        score=_value(path, row, "score"),
+        candidates=tuple(Candidate(row["k"], row["multiplier"], row["score"]) for row in candidates),
+        accepted=_value(path, row, "accepted"),
+    )
+
+
+def _spectral(path: Path) -> Spectral:
+    summary = read_json(path)
+    steps = _value(path, summary, "steps")
+    if not steps:
+        raise DataError(f"{path}: no step was analysed")
+    final = steps[max(steps, key=int)]
+    ratios = ("spectral_norm", "spectral_frobenius_ratio", "effective_rank", "top1_norm_ratio")
+    aligned = _rows(path, _value(path, summary, "alignment"), *Alignment.__annotations__, allow_none=True)
+    layers = _rows(path, _value(path, summary, "layers"), *LayerNorm.__annotations__, allow_none=True)
+    return Spectral(
+        total_update_norm=_value(path, final, "total_update_norm"),
+        **{key: _value(path, final, key) for key in ratios},
+        embedding_cosine=_value(path, _value(path, summary, "embedding_cosine"), "mean"),
+        explained_variance=_value(path, summary, "explained_variance"),
+        alignment=tuple(Alignment(**{key: row[key] for key in Alignment.__annotations__}) for row in aligned),
+        layers=tuple(LayerNorm(**{key: row[key] for key in LayerNorm.__annotations__}) for row in layers),
+    )
+
+
+def _value(path: Path, row: Any, key: str) -> Any:
+    if not isinstance(row, dict) or key not in row:
+        raise DataError(f"{path}: {key} is missing; run the stage that writes this file again")
+    return row[key]
+
+
+def _rows(path: Path, rows: Any, *keys: str, allow_none: bool = False) -> Sequence[Mapping[str, Any]]:
+    """`rows`, a list that is not empty (unless `allow_none`) of objects that have all `keys`."""
+    if not isinstance(rows, list) or not (rows or allow_none):
+        raise DataError(f"{path}: expected rows, found {'none' if rows == [] else type(rows).__name__}")
+    for number, row in enumerate(rows, start=1):
+        for key in keys:
+            if not isinstance(row, dict) or key not in row or (row[key] is None and not allow_none):
+                raise DataError(f"{path}, row {number}: {key} is missing; run the stage that writes this file again")
+    return rows
