@@ -1,0 +1,266 @@
+"""A verdict for each claim of the document, computed from the measurements and worded by them alone.
+
+One rule for all: a claim is a list of checks, each of which holds, fails or was not measured. All hold: reproduced.
+None was measured: not measured. None holds: not reproduced. Anything between: partly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from effopd.report.convergence import ReplicateSpeedup, Speedup
+from effopd.report.estimates import alignment_at, final_accuracy, measured, middle, top1_is_spectral
+from effopd.report.results import Results, Run, Spectral
+
+Verdict = Literal["reproduced", "partly", "not reproduced", "not measured"]
+Check = bool | None
+
+BASE_BAND = (0.3, 0.5)
+STRONG = 0.9
+THREEFOLD = 3.0
+EARLY = (0.1, 0.2)
+
+Row = tuple[str, Callable[[Spectral], float | None], bool, str]
+"""A number of the update: its name, where it is, whether OPD's should be the higher one, and its format."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """statement: what is claimed. finding: what was measured, in a sentence. figure: where to see it."""
+
+    name: str
+    statement: str
+    verdict: Verdict
+    finding: str
+    figure: str
+
+
+def verdict(checks: Sequence[Check]) -> Verdict:
+    """The rule above."""
+    if all(check is None for check in checks):
+        return "not measured"
+    if all(checks):
+        return "reproduced"
+    return "partly" if any(checks) else "not reproduced"
+
+
+def claims(results: Results, speedup: Speedup, target_share: float) -> tuple[Claim, ...]:
+    """All claims, in the order of the page."""
+    return (
+        _latent_ability(results),
+        _strong_runs(results),
+        _fewer_steps(speedup, target_share),
+        _less_time(speedup),
+        _best_rate(speedup, results),
+        _early_alignment(results),
+        _low_rank(results),
+        _small_update(results),
+    )
+
+
+def _latent_ability(results: Results) -> Claim:
+    base, (low, high) = results.base, BASE_BAND
+    return Claim(
+        "latent_ability",
+        f"The base can solve the problems but usually does not: {low}–{high} at temperature 1, more if greedy.",
+        verdict([low <= base.accuracy <= high, low <= base.low and base.high <= high, base.greedy > base.high]),
+        f"The base is right in {base.accuracy:.3f} of samples at temperature 1 "
+        f"(interval {base.low:.3f}–{base.high:.3f}) and in {base.greedy:.3f} when decoded greedily.",
+        "learning_curves",
+    )
+
+
+def _strong_runs(results: Results) -> Claim:
+    checks: list[Check] = []
+    said = []
+    for method, label in (("rl", "RL"), ("opd", "OPD")):
+        if (found := final_accuracy(results.of(method))) is None:
+            checks.append(None)
+            said.append(f"{label} was not run")
+            continue
+        checks += [found.mean >= STRONG, found.low >= STRONG]
+        said.append(f"{label} ends at {found.mean:.3f} (interval {found.low:.3f}–{found.high:.3f})")
+    return Claim(
+        "strong_runs",
+        f"Reinforcement learning and on-policy distillation end at an accuracy of {STRONG} or more.",
+        verdict(checks),
+        f"{said[0]}, and {said[1]}. The whole interval has to lie above {STRONG}.",
+        "learning_curves",
+    )
+
+
+def _fewer_steps(speedup: Speedup, target_share: float) -> Claim:
+    return Claim(
+        "fewer_steps",
+        f"EffOPD reaches {target_share * 100:g} % of OPD's final accuracy in at most a third of OPD's steps, "
+        "both at the same learning rate.",
+        verdict(_median_checks(speedup, "steps", THREEFOLD, 1.0)),
+        _ratios(speedup, "steps", "OPD's steps over EffOPD's")
+        + (
+            f" Counted at checkpoints, without interpolation, the median is {speedup.checkpoints:.2f}."
+            if speedup.checkpoints is not None
+            else ""
+        ),
+        "speedup",
+    )
+
+
+def _less_time(speedup: Speedup) -> Claim:
+    checks = [_middle_at_least(speedup, "wall", 1.0), _any_at_least(speedup, "wall", 1.0)]
+    return Claim(
+        "less_time",
+        "EffOPD is not slower than OPD in wall time, with the validation of its candidates counted.",
+        verdict(checks),
+        _ratios(speedup, "wall", "OPD's seconds over EffOPD's"),
+        "speedup",
+    )
+
+
+def _best_rate(speedup: Speedup, results: Results) -> Claim:
+    rates = sorted({run.learning_rate for run in (*results.of("opd"), *results.sweep)})
+    best = sorted({row.best_rate for row in speedup.replicates if row.best_rate is not None})
+    tried = f"Rates tried: {_listed(rates, ', ')}; fewest steps at {_listed(best, ' or ') or 'none'}."
+    checks = [_middle_above(speedup, name, 1.0) for name in ("best_lr_steps", "best_lr_wall")]
+    if not results.sweep:
+        checks, tried = [None], "No other learning rate was tried."
+    return Claim(
+        "best_rate",
+        "EffOPD is faster than OPD at the best of the learning rates tried, in steps and in wall time.",
+        verdict(checks),
+        _ratios(speedup, "best_lr_steps", "Steps at the best rate over EffOPD's")
+        + " "
+        + _ratios(speedup, "best_lr_wall", "In wall time, seconds over EffOPD's")
+        + " "
+        + tried,
+        "speedup",
+    )
+
+
+def _early_alignment(results: Results) -> Claim:
+    checks: list[Check] = []
+    said = []
+    for progress in EARLY:
+        mine = _at(results.of("opd"), progress)
+        other = middle(_at(results.of("rl"), progress))
+        if not mine or other is None:
+            checks.append(None)
+            said.append(f"At {progress * 100:g} % of training there is no checkpoint to compare")
+            continue
+        checks += [value > other for value in mine]
+        said.append(
+            f"At {progress * 100:g} % of training OPD's alignment is {_spread(mine, '.3f')} and RL's {other:.3f}"
+        )
+    return Claim(
+        "early_alignment",
+        "OPD's update points where it will end sooner than RL's does: alignment ahead at 10 % and at 20 % of training.",
+        verdict(checks),
+        ". ".join(said) + ". Each replicate of OPD counts.",
+        "alignment",
+    )
+
+
+def _low_rank(results: Results) -> Claim:
+    rows: tuple[Row, ...] = (
+        ("spectral/Frobenius ratio", lambda s: s.spectral_frobenius_ratio, True, ".3f"),
+        ("effective rank", lambda s: s.effective_rank, False, ".1f"),
+        ("top-1 % norm ratio", lambda s: s.top1_norm_ratio, True, ".3f"),
+    )
+    checks, said = _against_rl(results, rows)
+    same = " Here the top-1 % ratio is the spectral/Frobenius ratio: 1 % of the ranks of these matrices is one."
+    return Claim(
+        "low_rank",
+        "OPD's update is of lower rank than RL's: higher spectral/Frobenius ratio, lower effective rank, "
+        "higher top-1 % norm ratio.",
+        verdict(checks),
+        said + (same if top1_is_spectral(results) else ""),
+        "spectral_table",
+    )
+
+
+def _small_update(results: Results) -> Claim:
+    rows: tuple[Row, ...] = (
+        ("update norm", lambda s: s.total_update_norm, False, ".3g"),
+        ("cosine of embeddings to the base", lambda s: s.embedding_cosine, True, ".5f"),
+    )
+    checks, said = _against_rl(results, rows)
+    return Claim(
+        "small_update",
+        "OPD moves the weights less than RL: smaller update norm, embeddings closer to the base's.",
+        verdict(checks),
+        said,
+        "norms_attention",
+    )
+
+
+def _against_rl(results: Results, rows: Sequence[Row]) -> tuple[list[Check], str]:
+    """A check for each row and replicate of OPD: above (True) or below (False) RL's number."""
+    checks: list[Check] = []
+    said = []
+    for label, value, is_higher, form in rows:
+        mine, other = measured(results.of("opd"), value), middle(measured(results.of("rl"), value))
+        if not mine or other is None:
+            checks.append(None)
+            said.append(f"{label} was not measured")
+            continue
+        checks += [(one > other) if is_higher else (one < other) for one in mine]
+        said.append(f"{label} {_spread(mine, form)} against {other:{form}}")
+    return checks, f"OPD against RL: {'; '.join(said)}."
+
+
+def _median_checks(speedup: Speedup, name: str, goal: float, level: float) -> list[Check]:
+    return [_middle_at_least(speedup, name, goal), _middle_above(speedup, name, level)]
+
+
+def _is_unmeasured(speedup: Speedup, name: str) -> bool:
+    """Nothing to judge by. A method that never arrives within its steps is a measurement, and a failure."""
+    return all(getattr(row, name) is None and row.method is not None for row in speedup.replicates)
+
+
+def _middle_at_least(speedup: Speedup, name: str, goal: float) -> Check:
+    found = getattr(speedup, name)
+    return None if _is_unmeasured(speedup, name) else found is not None and found >= goal
+
+
+def _middle_above(speedup: Speedup, name: str, level: float) -> Check:
+    found = getattr(speedup, name)
+    return None if _is_unmeasured(speedup, name) else found is not None and found > level
+
+
+def _any_at_least(speedup: Speedup, name: str, goal: float) -> Check:
+    found = [getattr(row, name) for row in speedup.replicates]
+    return None if _is_unmeasured(speedup, name) else any(ratio is not None and ratio >= goal for ratio in found)
+
+
+def _ratios(speedup: Speedup, name: str, label: str) -> str:
+    """The median and each replicate's ratio, or in words why there is none."""
+    if not speedup.replicates:
+        return f"{label}: there is no replicate of both."
+    each = ", ".join(_ratio(row, name) for row in speedup.replicates)
+    found = getattr(speedup, name)
+    median = "the median was not measured" if _is_unmeasured(speedup, name) else "the median one never arrives"
+    return f"{label}: {f'median {found:.2f}' if found is not None else median} (replicates: {each})."
+
+
+def _ratio(row: ReplicateSpeedup, name: str) -> str:
+    ratio: float | None = getattr(row, name)
+    if ratio is not None:
+        return f"{ratio:.2f}"
+    if row.method is None:
+        return "never arrived within EffOPD's steps"
+    return "at the target before training" if row.method.steps == 0 else "not timed"
+
+
+def _at(runs: Sequence[Run], progress: float) -> list[float]:
+    return measured(runs, lambda spectral: alignment_at(spectral, progress, "top_k_cosine"))
+
+
+def _spread(values: Sequence[float], form: str) -> str:
+    """Median and range over replicates."""
+    extremes = f" ({min(values):{form}}–{max(values):{form}})" if len(values) > 1 else ""
+    return f"{middle(values):{form}}{extremes}"
+
+
+def _listed(rates: Sequence[float], separator: str) -> str:
+    return separator.join(f"{rate:g}" for rate in rates)
