@@ -75,11 +75,11 @@ def repro(
             order_lock(place.root, recorded, plan.dag.stages)
         publish_summary(runner.table())
         publish_picture(plan.dag, {name: result.outcome for name, result in runner.results.items()})
+        if cancelled.is_set():
+            return Cancelled(message="Stopped on request; the next run goes on from here.")
         if place.name or any(result.outcome is not Outcome.CACHED for result in runner.results.values()):
             publish_diffs(place.root)
         publish_report(place.root, place.name, read_settings(place.root).report)
-        if cancelled.is_set():
-            return Cancelled(message="Stopped on request; the next run goes on from here.")
         if share:
             push_results(place.root)
         state = final_state(runner.results)

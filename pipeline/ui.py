@@ -48,32 +48,43 @@ def serve(root: Path, port: int, limit: int) -> None:
         "PIPELINE_WORKSPACE": os.environ.get("PIPELINE_WORKSPACE", str(root)),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")])),
     }
+    logs = root / ".dvc" / "tmp" / "prefect"
+    print(f"Starting; messages of the server and the worker go to {logs}")
     try:
-        with held(["server", "start", "--host", HOST, "--port", str(port)], root, environment) as server:
-            _wait_for_server(port, server)
+        with held(["server", "start", "--host", HOST, "--port", str(port)], root, environment, logs) as server:
+            _wait_for_server(port, server, logs)
             run_prefect(root, environment, "work-pool", "create", POOL, "--type", "process", known="already exists")
             run_prefect(root, environment, "--no-prompt", "deploy", "--all")
-            with held(["worker", "start", "--pool", POOL, "--limit", str(limit)], root, environment) as worker:
-                print(f"\nOpen http://{HOST}:{port}/deployments to run, schedule and watch. Ctrl-C stops everything.\n")
+            with held(["worker", "start", "--pool", POOL, "--limit", str(limit)], root, environment, logs) as worker:
+                print(f"Open http://{HOST}:{port}/deployments to run, schedule and watch. Ctrl-C stops everything.")
                 sys.stdout.flush()
                 while server.poll() is None and worker.poll() is None:
                     time.sleep(0.5)
-                raise PipelineError("the server or the worker has ended; see its messages above")
+                raise PipelineError(f"the {'worker' if server.poll() is None else 'server'} has ended; see {logs}")
     except KeyboardInterrupt:
         print("stopped")
 
 
 @contextmanager
-def held(prefect: list[str], root: Path, environment: Mapping[str, str]) -> "Iterator[subprocess.Popen[bytes]]":
-    """A long-lived prefect command on a leash: it ends, with all its children, when the block does."""
+def held(
+    prefect: list[str], root: Path, environment: Mapping[str, str], logs: Path
+) -> "Iterator[subprocess.Popen[bytes]]":
+    """A long-lived prefect command on a leash: it ends, with all its children, when the block does.
+
+    What it prints goes to a file in `logs`, named after the command: `server.log`.
+    """
     leash = [sys.executable, "-S", "-E", str(Path(__file__).with_name("leash.py")), str(PATIENCE)]
-    process = subprocess.Popen(
-        [*leash, sys.executable, "-m", "prefect", *prefect],
-        cwd=root,
-        env=environment,
-        stdin=subprocess.PIPE,
-        start_new_session=True,
-    )
+    logs.mkdir(parents=True, exist_ok=True)
+    with (logs / f"{prefect[0]}.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*leash, sys.executable, "-m", "prefect", *prefect],
+            cwd=root,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     assert process.stdin is not None
     try:
         yield process
@@ -122,7 +133,7 @@ def _taken(port: int) -> bool:
         return probe.connect_ex((HOST, port)) == 0
 
 
-def _wait_for_server(port: int, server: "subprocess.Popen[bytes]") -> None:
+def _wait_for_server(port: int, server: "subprocess.Popen[bytes]", logs: Path) -> None:
     deadline = time.monotonic() + START
     while time.monotonic() < deadline and server.poll() is None:
         try:
@@ -130,7 +141,7 @@ def _wait_for_server(port: int, server: "subprocess.Popen[bytes]") -> None:
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.3)
-    raise PipelineError(f"Prefect's server did not start on port {port}; see its messages above")
+    raise PipelineError(f"Prefect's server did not start on port {port}; see {logs / 'server.log'}")
 
 
 def run_prefect(root: Path, environment: Mapping[str, str], *args: str, known: str = "") -> None:

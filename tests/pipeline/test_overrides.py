@@ -1,0 +1,90 @@
+"""Overrides change exactly the values that they name and refuse everything else in one line."""
+
+import pytest
+import yaml
+from ruamel.yaml import YAML
+
+from pipeline.errors import PipelineError
+from pipeline.overrides import apply_overrides, name_of, parse_overrides
+
+DOCUMENT = """\
+# the head
+run:   # spacing is the author's
+    seed: 1            # an integer
+    rate: 1e-4
+    ratio: 1.0
+    name: "a name"     # quoted
+    fast: false
+    rates: [1.0e-4, 3.0e-4]   # a flow list
+    steps:
+      - 1
+      - 2
+      # a remark that belongs to what follows
+    note: null
+"""
+
+
+def applied(line: str) -> str:
+    return apply_overrides(DOCUMENT, parse_overrides(line))
+
+
+@pytest.mark.parametrize(
+    ("line", "old", "new"),
+    [
+        ("run.seed=7", "seed: 1 ", "seed: 7 "),
+        ("run.ratio=2", "ratio: 1.0", "ratio: 2.0"),
+        ("run.ratio=1e-5", "ratio: 1.0", "ratio: 1.0e-05"),
+        ("run.name=3", '"a name"', '"3"'),
+        ("run.name='two words'", '"a name"', '"two words"'),
+        ("run.fast=true", "false", "true"),
+        ("'run.rates=[1e-5, 2]'", "[1.0e-4, 3.0e-4]", "[1.0e-05, 2]"),
+        ("'run.steps=[4]'", "\n      - 1\n      - 2", "\n      [4]"),
+        ("run.note=text", "null", '"text"'),
+    ],
+)
+def test_only_the_named_value_changes_and_yaml_1_1_and_1_2_read_it_alike(line: str, old: str, new: str) -> None:
+    text = applied(line)
+    assert text == DOCUMENT.replace(old, new)
+    key = line.strip("'").partition("=")[0].partition(".")[2]
+    in_1_1, in_1_2 = yaml.safe_load(text)["run"][key], YAML(typ="safe", pure=True).load(text)["run"][key]
+    assert in_1_1 == in_1_2 and type(in_1_1) is type(in_1_2)
+
+
+def test_several_overrides_apply_together() -> None:
+    text = applied("run.fast=true run.seed=12345 run.name=longer-than-before")
+    assert yaml.safe_load(text)["run"] | {} == yaml.safe_load(DOCUMENT)["run"] | {
+        "fast": True,
+        "seed": 12345,
+        "name": "longer-than-before",
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("run.sed=7", "run.sed: params.yaml has no 'run.sed'; known there: seed, rate, ratio"),
+        ("walk.seed=7", "params.yaml has no 'walk'; known there: run"),
+        ("run.seed.deep=7", "params.yaml has no 'run.seed.deep'; known there: none"),
+        ("run=7", "run is a section; name one of seed, rate"),
+        ("run.seed=0.5", "run.seed: expected a whole number, got '0.5'"),
+        ("run.seed=true", "run.seed: expected a whole number, got 'true'"),
+        ("run.ratio=fast", "run.ratio: expected a number, got 'fast'"),
+        ("run.ratio=true", "run.ratio: expected a number, got 'true'"),
+        ("run.fast=1", "run.fast: expected true or false, got '1'"),
+        ("run.rates=1", "run.rates: expected a list like [1, 2], got '1'"),
+        ("run.seed", "'run.seed' is not of the form section.key=value"),
+        ("=7", "'=7' is not of the form section.key=value"),
+        ("run.seed=1 run.seed=2", "run.seed is given twice"),
+        ("run.name='open", "No closing quotation"),
+    ],
+)
+def test_a_mistake_is_refused_in_one_line_that_names_it(line: str, complaint: str) -> None:
+    with pytest.raises(PipelineError) as caught:
+        applied(line)
+    assert complaint in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_same_overrides_in_any_order_have_the_same_name() -> None:
+    assert name_of(parse_overrides("a.b=1 c.d=2")) == name_of(parse_overrides("c.d=2 a.b=1"))
+    assert name_of(parse_overrides("a.b=1")) != name_of(parse_overrides("a.b=2"))
