@@ -1,0 +1,123 @@
+"""What a figure is, the colours that every figure shares, and how figures are saved."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import vl_convert as vlc
+
+from effopd.report.results import Results, Run
+
+Row = dict[str, Any]
+
+LABELS = {"rl": "RL", "opd": "OPD", "effopd": "EffOPD"}
+PALETTE = {"rl": "#d55e00", "opd": "#2a7fc9", "effopd": "#009e73"}
+"""A colour for each method, told apart by colour-blind readers (after Okabe & Ito) on light and dark ground."""
+MORE_COLOURS = ("#cc79a7", "#b8860b", "#8c6bb1", "#7f7f7f", "#5f9ea0", "#a0522d")
+"""For methods without a colour of their own and for runs of the sweep, in their order."""
+GREY = "#888888"  # readable on light and dark ground: reference lines, the paper's numbers
+
+LIGHT = {"text": "#1f2328", "muted": "#57606a", "grid": "#d8dee4", "ground": "#ffffff"}
+DARK = {"text": "#e6edf3", "muted": "#9da7b3", "grid": "#30363d", "ground": "#161b22"}
+FONT = "system-ui, -apple-system, Segoe UI, Roboto, sans-serif"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart and what is said about it.
+
+    caption: a paragraph made of measured numbers. description: what the chart shows, for those who do not see it.
+    rows: the data behind it, all with the same keys, for NAME.csv. wide: needs the page's whole width.
+    """
+
+    name: str
+    title: str
+    caption: str
+    description: str
+    chart: alt.LayerChart | alt.Chart
+    rows: Sequence[Row]
+    wide: bool = False
+
+    def spec(self) -> Row:
+        """Vega-Lite as JSON values, as wide as its container."""
+        chart = self.chart.properties(width="container", height=300 if self.wide else 240)
+        return {"autosize": {"type": "fit-x", "contains": "padding"}, **json.loads(chart.to_json(indent=None))}
+
+
+def label(run: Run) -> str:
+    """What a run is called in legends: its method, and its rate if it belongs to the sweep."""
+    name = LABELS.get(run.method, run.method)
+    return name if run.rate is None else f"{name} at {run.rate:g}"
+
+
+def colours(results: Results, methods: Sequence[str] | None = None, with_sweep: bool = False) -> alt.Color:
+    """The colour channel, for a field `method` that holds labels: the same colour for a method in every figure."""
+    spare = iter(MORE_COLOURS * (1 + len(results.runs) // len(MORE_COLOURS)))
+    assigned = {run.rate or run.method: PALETTE.get(run.method) for run in results.runs if run.rate is None}
+    by_key = {key: colour or next(spare) for key, colour in assigned.items()}
+    by_label = {label(run): by_key.get(run.method, GREY) for run in results.runs if run.rate is None}
+    if methods is not None:
+        by_label = {name: by_label[name] for name in (LABELS.get(method, method) for method in methods)}
+    if with_sweep:
+        by_label |= {label(run): next(spare) for run in results.sweep}
+    scale = alt.Scale(domain=list(by_label), range=list(by_label.values()))
+    return alt.Color("method:N", title=None, scale=scale, legend=alt.Legend(orient="bottom", columns=3))
+
+
+def theme(shades: Mapping[str, str]) -> Row:
+    """Vega-Lite's config for one ground."""
+    axis = {
+        "labelColor": shades["muted"],
+        "titleColor": shades["text"],
+        "gridColor": shades["grid"],
+        "domainColor": shades["grid"],
+        "tickColor": shades["grid"],
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+    }
+    legend = {"labelColor": shades["text"], "titleColor": shades["text"], "labelFontSize": 12, "labelLimit": 220}
+    return {
+        "background": "transparent",
+        "font": FONT,
+        "view": {"stroke": None},
+        "axis": axis,
+        "legend": legend | {"symbolStrokeWidth": 3, "columnPadding": 16},
+        "text": {"color": shades["text"], "font": FONT, "fontSize": 12},
+    }
+
+
+def save(figures: Sequence[Figure], folder: Path) -> None:
+    """Write NAME.svg and NAME.csv for each figure."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = theme(LIGHT) | {"background": LIGHT["ground"]}
+    for figure in figures:
+        spec = {**figure.spec(), "width": 720 if figure.wide else 440}
+        svg = vlc.vegalite_to_svg(spec, config=config, allowed_base_urls=[])
+        (folder / f"{figure.name}.svg").write_text(svg + "\n", encoding="utf-8")
+        save_csv(folder / f"{figure.name}.csv", figure.rows)
+
+
+def save_csv(path: Path, rows: Sequence[Row]) -> None:
+    """Rows as CSV; what was not measured is an empty cell."""
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def data(rows: Sequence[Row]) -> alt.Data:
+    """Rows inside the chart; seven digits are more than a screen shows."""
+    short = [{key: float(f"{v:.7g}") if isinstance(v, float) else v for key, v in row.items()} for row in rows]
+    return alt.Data(values=short)
+
+
+def layered(*charts: alt.Chart | alt.LayerChart) -> alt.LayerChart:
+    """Charts drawn over each other, the first one lowest."""
+    return alt.LayerChart(layer=list(charts))
