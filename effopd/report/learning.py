@@ -171,9 +171,9 @@ def speedups(speedup: Speedup) -> Figure:
     return Figure(
         name="speedup",
         title="How many times sooner EffOPD arrives",
-        caption=f"Medians over replicates: {', '.join(said)}. Points are replicates; dashed lines mark 1 and the paper's "
-        "3. The first three compare with OPD at the same learning rate, the others with the rate that arrives in the "
-        "fewest steps.",
+        caption=f"Medians over replicates: {', '.join(said)}. Points are replicates; dashed lines mark 1 and the "
+        "paper's 3. The first three compare with OPD at the same learning rate, the others with the rate that arrives "
+        "in the fewest steps.",
         description="Bar chart of median speed-ups in steps, wall time and tokens, against the same and the best rate.",
         chart=layered(
             bars.mark_bar(color=PALETTE["effopd"], opacity=0.75, height={"band": 0.6}),

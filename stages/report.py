@@ -1,0 +1,81 @@
+"""The report: a page to read, a summary for programs, and every figure with the numbers behind it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+from effopd.files import atomic_path, write_json, write_text
+from effopd.params.effopd import EffOPDParams
+from effopd.params.evaluate import EvaluateParams
+from effopd.params.opd import OPDParams
+from effopd.params.report import ReportParams
+from effopd.params.rl import RLParams
+from effopd.params.run import RunParams
+from effopd.report.claims import claims
+from effopd.report.convergence import speedup
+from effopd.report.figures import save
+from effopd.report.page import render
+from effopd.report.plots import plots
+from effopd.report.provenance import revision
+from effopd.report.results import planned_runs, read_results
+from effopd.report.story import chapters, figures
+from effopd.report.summary import metrics, summary
+from effopd.trajectory.layout import METRICS
+from stages.harness import MODELS, Stage, environment, run
+
+REPORTS = Path("reports")
+EVALUATION, SPECTRAL, TIMING = REPORTS / "evaluation", REPORTS / "spectral", REPORTS / "timing.json"
+
+
+def main() -> None:
+    """Write reports/index.html, summary.json, metrics.json and figures/."""
+    stage = Stage()
+    shared = stage.params("run", RunParams, unused=("threads",))
+    rl = stage.params("rl", RLParams)
+    opd = stage.params("opd", OPDParams)
+    effopd = stage.params("effopd", EffOPDParams)
+    evaluate = stage.params("evaluate", EvaluateParams, unused=("batch_size", "pass_at"))
+    params = stage.params("report", ReportParams)
+    names = planned_runs(("rl",), ("opd", "effopd"), shared.replicates, "opd", opd.sweep)
+    for read in (*(MODELS / name.name / METRICS for name in names), EVALUATION, SPECTRAL, TIMING):
+        stage.input(read)
+    results = read_results(names, MODELS, EVALUATION, SPECTRAL, TIMING)
+
+    gain = speedup(results, params.target_share)
+    verdicts = claims(results, gain, params.target_share)
+    story = chapters(results, gain)
+    provenance = {
+        **asdict(revision()),
+        "params": {
+            "run": shared.model_dump(exclude={"threads"}),
+            "rl": rl.model_dump(),
+            "opd": opd.model_dump(),
+            "effopd": effopd.model_dump(),
+            "evaluate": evaluate.model_dump(exclude={"batch_size", "pass_at"}),
+            "report": params.model_dump(),
+        },
+        "versions": environment(),
+    }
+    page = render(
+        title=params.title,
+        results=results,
+        speedup=gain,
+        target_share=params.target_share,
+        claims=verdicts,
+        chapters=story,
+        provenance=provenance,
+    )
+
+    stage.check_unchanged()
+    with atomic_path(REPORTS / "figures") as folder:
+        save(figures(story), folder)
+        plots(results, folder)
+    write_json(REPORTS / "summary.json", summary(results, gain, verdicts, provenance))
+    write_json(REPORTS / "metrics.json", metrics(results, gain))
+    write_text(REPORTS / "index.html", page)
+    print(f"{REPORTS / 'index.html'}: " + ", ".join(f"{claim.name} {claim.verdict}" for claim in verdicts))
+
+
+if __name__ == "__main__":
+    run(main)

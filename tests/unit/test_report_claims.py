@@ -1,0 +1,159 @@
+"""Verdicts and their sentences follow the numbers, whichever way these fall."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from report_world import EFFOPD, OPD, World
+
+from effopd.report.claims import Claim, claims, verdict
+from effopd.report.convergence import speedup
+
+
+def claim(world: World, name: str) -> Claim:
+    results = world.read()
+    return {one.name: one for one in claims(results, speedup(results, 0.95), 0.95)}[name]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def test_one_rule_makes_all_verdicts() -> None:
+    assert verdict([True, True]) == "reproduced"
+    assert verdict([True, False]) == "partly"
+    assert verdict([True, None]) == "partly"
+    assert verdict([False, None]) == "not reproduced"
+    assert verdict([None, None]) == "not measured"
+    assert verdict([]) == "not measured"
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "greedy", "expected"),
+    [(0.4, 0.99, "reproduced"), (0.31, 0.99, "partly"), (0.4, 0.4, "partly"), (0.8, 0.7, "not reproduced")],
+)
+def test_latent_ability_needs_the_band_and_a_greedy_gain(
+    world: World, accuracy: float, greedy: float, expected: str
+) -> None:
+    world.run("rl", [accuracy, *OPD[1:]], greedy=greedy, spectral=True)
+    found = claim(world, "latent_ability")
+    assert found.verdict == expected
+    assert f"{accuracy:.3f}" in found.finding and f"{greedy:.3f}" in found.finding
+
+
+@pytest.mark.parametrize(
+    ("rl", "opd", "expected"), [(1.0, 1.0, "reproduced"), (0.91, 1.0, "partly"), (0.8, 0.7, "not reproduced")]
+)
+def test_strong_runs_need_the_whole_interval_above(world: World, rl: float, opd: float, expected: str) -> None:
+    world.run("rl", [*OPD[:-1], rl], spectral=True)
+    for replicate in world.replicates:
+        world.run(f"opd-{replicate}", [*OPD[:-1], opd], spectral=True)
+    found = claim(world, "strong_runs")
+    assert found.verdict == expected
+    assert f"RL ends at {rl:.3f}" in found.finding and f"OPD ends at {opd:.3f}" in found.finding
+
+
+@pytest.mark.parametrize(
+    ("curve", "expected", "said"),
+    [
+        (EFFOPD, "reproduced", "median 9.51"),
+        ((0.4, 0.4, 0.4, 0.4, 0.4, 0.9, 1.0), "partly", "median 2.38"),  # 2^5.75 / 2^4.5
+        ((0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.95), "not reproduced", "median 0.84"),  # 2^5.75 / 2^6
+        ((0.4, 0.4, 0.4), "not reproduced", "never arrive"),
+    ],
+)
+def test_fewer_steps_follows_the_planted_speedup(
+    world: World, curve: tuple[float, ...], expected: str, said: str
+) -> None:
+    for replicate in world.replicates:
+        world.run(f"effopd-{replicate}", curve, spectral=True)
+    found = claim(world, "fewer_steps")
+    assert (found.verdict, said in found.finding) == (expected, True)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected", "said"),
+    [
+        ([3.0, 3.0, 3.0], "reproduced", "median 3.17"),
+        ([3.0, 20.0, 20.0], "partly", "median 0.48"),
+        ([20.0, 20.0, 20.0], "not reproduced", "median 0.48"),
+        ([None, None, None], "not measured", "not timed"),
+    ],
+)
+def test_less_time_follows_the_planted_seconds(
+    world: World, seconds: list[float | None], expected: str, said: str
+) -> None:
+    for replicate, each in zip(world.replicates, seconds, strict=True):
+        world.run(f"effopd-{replicate}", EFFOPD, seconds=each, spectral=True)
+    found = claim(world, "less_time")
+    assert (found.verdict, said in found.finding) == (expected, True)
+
+
+@pytest.mark.parametrize(
+    ("curve", "seconds", "expected"),
+    [
+        (OPD, 1.0, "reproduced"),
+        ((0.4, 0.4, 0.4, 0.9, 1.0, 1.0, 1.0, 1.0), 30.0, "partly"),  # as many steps, more time
+        ((0.4, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0), 1.0, "not reproduced"),
+    ],
+)
+def test_best_rate_is_judged_in_steps_and_in_time(
+    world: World, curve: tuple[float, ...], seconds: float, expected: str
+) -> None:
+    world.run("opd-lr-0.0003", curve, rate=3e-4, seconds=seconds)
+    found = claim(world, "best_rate")
+    assert found.verdict == expected
+    assert "Rates tried: 0.0001, 0.0003, 0.001" in found.finding
+
+
+def test_best_rate_is_not_measured_without_a_sweep(tmp_path: Path) -> None:
+    assert claim(World(tmp_path, rates=()), "best_rate").verdict == "not measured"
+
+
+@pytest.mark.parametrize(
+    ("rl", "expected"),
+    [
+        (((4, 0.1), (8, 0.2), (16, 0.3)), "reproduced"),
+        (((4, 0.1), (8, 0.2), (12, 0.99), (16, 0.99)), "partly"),  # ahead at 10 %, behind at 20 %
+        (((4, 0.9), (8, 0.95), (16, 0.99)), "not reproduced"),
+        (((32, 0.1), (64, 1.0)), "not measured"),
+    ],
+)
+def test_early_alignment_compares_at_ten_and_twenty_per_cent(
+    world: World, rl: tuple[tuple[int, float], ...], expected: str
+) -> None:
+    for replicate in world.replicates:
+        world.run(f"opd-{replicate}", OPD, spectral=True, alignment=((4, 0.5), (8, 0.7), (16, 0.8), (64, 1.0)))
+    world.run("rl", OPD, spectral=True, alignment=rl)
+    found = claim(world, "early_alignment")
+    assert found.verdict == expected
+    if expected != "not measured":
+        assert "OPD's alignment is 0.620" in found.finding  # 10 % is step 6.4: 0.5 + 0.2 · 2.4 / 4
+
+
+@pytest.mark.parametrize(
+    ("update", "expected"),
+    [
+        ({"spectral_frobenius_ratio": 0.4, "effective_rank": 30.0, "top1_norm_ratio": 0.4}, "reproduced"),
+        ({"spectral_frobenius_ratio": 0.6, "effective_rank": 30.0, "top1_norm_ratio": 0.4}, "partly"),
+        ({"spectral_frobenius_ratio": 0.6, "effective_rank": 10.0, "top1_norm_ratio": 0.6}, "not reproduced"),
+    ],
+)
+def test_low_rank_compares_three_rows_with_rl(world: World, update: dict[str, float], expected: str) -> None:
+    world.run("rl", OPD, spectral=True, update=update)
+    found = claim(world, "low_rank")
+    assert found.verdict == expected
+    assert f"effective rank 20.0 (20.0–20.0) against {update['effective_rank']:.1f}" in found.finding
+
+
+@pytest.mark.parametrize(
+    ("norm", "cosine", "expected"),
+    [(3.0, 0.8, "reproduced"), (3.0, 0.95, "partly"), (1.0, 0.95, "not reproduced")],
+)
+def test_small_update_compares_norm_and_embeddings_with_rl(
+    world: World, norm: float, cosine: float, expected: str
+) -> None:
+    world.run("rl", OPD, spectral=True, update={"total_update_norm": norm}, embedding_cosine=cosine)
+    assert claim(world, "small_update").verdict == expected

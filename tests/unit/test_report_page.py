@@ -1,0 +1,191 @@
+"""The written files: bytes, contract, self-containment, and errors that name the file."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from report_world import OPD, World
+
+from effopd.files import DataError, write_json
+from effopd.report.claims import claims
+from effopd.report.convergence import speedup
+from effopd.report.figures import save
+from effopd.report.page import render
+from effopd.report.plots import plots
+from effopd.report.story import chapters, figures
+from effopd.report.summary import metrics, summary
+
+ROOT = Path(__file__).parents[2]
+PROVENANCE = {
+    "commit": None,
+    "is_modified": None,
+    "params": {"run": {"seed": 42, "replicates": [0, 1, 2]}},
+    "versions": {"python": "3"},
+}
+
+
+class Page(HTMLParser):
+    """What is in a page: headings' levels, ids, attributes that could ask the network, and what links point to."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.levels: list[int] = []
+        self.ids: set[str] = set()
+        self.fetched: list[str] = []
+        self.targets: list[str] = []
+        self.labels: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        if re.fullmatch("h[1-6]", tag):
+            self.levels.append(int(tag[1]))
+        if "id" in values:
+            self.ids.add(values["id"])
+        if "src" in values or (tag == "link" and not values.get("href", "").startswith("data:")):
+            self.fetched.append(tag)
+        if tag == "a":
+            self.targets.append(values["href"])
+        if values.get("role") == "img":
+            self.labels.append(values.get("aria-label", ""))
+
+
+def page(world: World, title: str = "A title") -> str:
+    results = world.read()
+    gain = speedup(results, 0.95)
+    return render(
+        title=title,
+        results=results,
+        speedup=gain,
+        target_share=0.95,
+        claims=claims(results, gain, 0.95),
+        chapters=chapters(results, gain),
+        provenance=PROVENANCE,
+    )
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return World(tmp_path_factory.mktemp("world"))
+
+
+def test_the_page_stands_alone_and_is_in_order(world: World) -> None:
+    text = page(world, title="<b>Bold & bad</b>")
+    read = Page(text)
+    assert read.fetched == []
+    assert "<b>Bold" not in text and "&lt;b&gt;Bold &amp; bad" in text
+    assert read.levels[0] == 1 and all(b - a <= 1 for a, b in zip(read.levels, read.levels[1:], strict=False))
+    assert {target[1:] for target in read.targets if target.startswith("#")} <= read.ids
+    assert len(read.labels) == text.count('data-figure="') > 10 and all(read.labels)
+    assert len(text.encode()) < 5_000_000
+    assert "reproduced" in text and "9.5×" in text
+
+
+def test_the_summary_keeps_the_names_that_others_read(world: World) -> None:
+    results = world.read()
+    gain = speedup(results, 0.95)
+    found = json.loads(json.dumps(summary(results, gain, claims(results, gain, 0.95), PROVENANCE), allow_nan=False))
+    assert {"accuracy", "curve", "speedup", "spectral", "alignment", "recovery"} <= found.keys()
+    assert found["accuracy"]["opd-0"] == {"mean": 1.0, "low": 0.98, "high": 1.02, "n": 256}
+    assert found["accuracy"]["base"]["mean"] == 0.4
+    assert {"step", "accuracy", "seconds", "sampled_tokens"} <= found["curve"]["effopd-1"][0].keys()
+    assert found["curve"]["effopd-1"][-1]["seconds"] == 24.0
+    assert found["curve"]["opd-lr-0.0003"][-1]["sampled_tokens"] == 640
+    assert {"steps", "wall", "target", "replicates", "best_lr_steps"} <= found["speedup"].keys()
+    assert found["spectral"]["rl"] == {
+        "spectral_norm": 0.1, "spectral_frobenius_ratio": 0.5, "effective_rank": 20.0, "top1_norm_ratio": 0.5,
+    }  # fmt: skip
+    assert {"step", "progress", "top_k_cosine", "principal_angle"} == found["alignment"]["opd-2"][0].keys()
+    assert found["claims"]["fewer_steps"]["verdict"] == "reproduced"
+    flat = metrics(results, gain)
+    assert flat["speedup_steps"] == pytest.approx(2**3.25) and flat["alignment_opd_at_20"] == pytest.approx(0.76)
+
+
+def test_tables_for_dvc_hold_medians_by_method(world: World, tmp_path: Path) -> None:
+    plots(world.read(), tmp_path)
+    with (tmp_path / "dvc_learning_curves.csv").open() as stream:
+        rows = {row["step"]: row for row in csv.DictReader(stream)}
+    assert rows["8"] == {"step": "8", "rl": "0.4", "opd": "0.4", "effopd": "1.0"}
+    assert rows["64"]["effopd"] == ""  # EffOPD ends at step 8
+
+
+@pytest.mark.parametrize("folder", ["models", "reports/evaluation", "reports/spectral"])
+def test_a_missing_run_is_named(tmp_path: Path, folder: str) -> None:
+    world = World(tmp_path, replicates=(0,), rates=())
+    shutil.rmtree(tmp_path / folder / "opd-0")
+    with pytest.raises(DataError, match=f"{folder}/opd-0"):
+        world.read()
+
+
+def test_a_row_without_a_column_is_named(tmp_path: Path) -> None:
+    world = World(tmp_path, replicates=(0,), rates=())
+    write_json(tmp_path / "reports/evaluation/opd-0/curve.json", [{"step": 0, "accuracy": 0.5}])
+    with pytest.raises(DataError, match=r"opd-0/curve\.json, row 1: low is missing"):
+        world.read()
+
+
+def test_seconds_that_do_not_cover_the_run_are_refused(tmp_path: Path) -> None:
+    world = World(tmp_path, replicates=(0,), rates=())
+    write_json(tmp_path / "reports/timing.json", world.timing | {"opd-0": [{"step": 2, "seconds": 1.0}]})
+    with pytest.raises(DataError, match=r"timing\.json: opd-0: expected seconds of steps 1 to 64"):
+        world.read()
+
+
+def test_folders_of_other_runs_are_ignored(tmp_path: Path) -> None:
+    world = World(tmp_path, replicates=(0,), rates=())
+    world.run("opd-7", OPD, spectral=True)
+    assert [run.name for run in world.read().runs] == ["rl", "opd-0", "effopd-0"]
+
+
+def test_the_page_says_in_words_what_was_not_measured(tmp_path: Path) -> None:
+    world = World(tmp_path, replicates=(0,), rates=())
+    world.run("opd-0", [0.0] * 8, seconds=None, spectral=True, alignment=((64, None),))  # type: ignore[arg-type]
+    world.run("effopd-0", [0.0] * 5, seconds=None, spectral=True, alignment=())
+    text = page(world)
+    assert "Not measured." in text and "Not timed: opd-0, effopd-0." in text
+    assert "None" not in Page(text).rawdata and " nan" not in text.split("<script>")[0]
+
+
+def test_the_stage_writes_the_same_bytes_twice(tmp_path: Path) -> None:
+    """Two processes of the real stage, in two folders: ids, hash seeds, paths and clocks must not show."""
+    params = (ROOT / "params.yaml").read_text()
+    for before, after in (("[3.0e-4, 5.0e-4, 1.0e-3]", "[3.0e-4]"), ("replicates: [0, 1, 2]", "replicates: [0]")):
+        assert before in params
+        params = params.replace(before, after)
+    projects = [tmp_path / "here", tmp_path / "elsewhere"]
+    running = []
+    for project in projects:
+        World(project, replicates=(0,), rates=(3e-4,))
+        for package in ("effopd", "stages"):
+            shutil.copytree(ROOT / package, project / package, ignore=shutil.ignore_patterns("__pycache__"))
+        (project / "params.yaml").write_text(params)
+        running.append(subprocess.Popen([sys.executable, "-m", "stages.report"], cwd=project))
+    assert [process.wait(120) for process in running] == [0, 0]
+    first, second = (
+        {file.relative_to(project): file.read_bytes() for file in (project / "reports").rglob("*") if file.is_file()}
+        for project in projects
+    )
+    assert first == second
+    names = {path.name for path in first}
+    assert {"index.html", "summary.json", "metrics.json", "learning_curves.svg", "triggers_effopd-0.csv"} <= names
+
+
+def test_every_figure_is_saved_with_its_numbers(world: World, tmp_path: Path) -> None:
+    results = world.read()
+    drawn = [
+        figure for figure in figures(chapters(results, speedup(results, 0.95))) if figure.name == "triggers_effopd-0"
+    ]
+    save(drawn, tmp_path)
+    assert (tmp_path / "triggers_effopd-0.svg").read_text().startswith("<svg")
+    rows = list(csv.DictReader((tmp_path / "triggers_effopd-0.csv").open()))
+    assert [(row["multiplier"], row["score"], row["outcome"]) for row in rows] == [
+        ("0.0", "0.5", "trained weights"), ("2.0", "0.6", "kept"), ("4.0", "", "failed"),
+    ]  # fmt: skip
