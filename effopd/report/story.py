@@ -26,8 +26,8 @@ def chapters(results: Results, speedup: Speedup) -> tuple[Chapter, ...]:
             "convergence",
             "Convergence",
             "Steps hide what validation costs, so the same curves are shown against wall time and sampled tokens, both "
-            "of which contain it. A speed-up over one learning rate proves little: it is also given against the best of "
-            "a sweep.",
+            "of which contain it. A speed-up over one learning rate proves little: it is also given against the best "
+            "of a sweep.",
             [*curves[1:], learning.speedups(speedup)],
         ),
         Chapter(
