@@ -67,7 +67,12 @@ def colours(results: Results, methods: Sequence[str] | None = None, with_sweep: 
     if with_sweep:
         by_label |= {label(run): next(spare) for run in results.sweep}
     scale = alt.Scale(domain=list(by_label), range=list(by_label.values()))
-    return alt.Color("method:N", title=None, scale=scale, legend=alt.Legend(orient="bottom", columns=3))
+    return alt.Color("method:N", title=None, scale=scale, legend=legend(columns=2 if with_sweep else 3))
+
+
+def legend(columns: int) -> alt.Legend:
+    """Below the chart, in as many columns as a phone has room for."""
+    return alt.Legend(orient="bottom", columns=columns, symbolOpacity=1)
 
 
 def theme(shades: Mapping[str, str]) -> Row:
@@ -82,13 +87,13 @@ def theme(shades: Mapping[str, str]) -> Row:
         "titleFontSize": 12,
         "titleFontWeight": "normal",
     }
-    legend = {"labelColor": shades["text"], "titleColor": shades["text"], "labelFontSize": 12, "labelLimit": 220}
+    key = {"labelColor": shades["text"], "titleColor": shades["text"], "labelFontSize": 12, "labelLimit": 220}
     return {
         "background": "transparent",
         "font": FONT,
         "view": {"stroke": None},
         "axis": axis,
-        "legend": legend | {"symbolStrokeWidth": 3, "columnPadding": 16},
+        "legend": key | {"symbolStrokeWidth": 3, "columnPadding": 16},
         "text": {"color": shades["text"], "font": FONT, "fontSize": 12},
     }
 

@@ -9,7 +9,7 @@ import altair as alt
 
 from effopd.report.convergence import Speedup
 from effopd.report.estimates import final_accuracy
-from effopd.report.figures import GREY, LABELS, PALETTE, Figure, Row, colours, data, label, layered
+from effopd.report.figures import GREY, LABELS, PALETTE, Figure, Row, colours, data, label, layered, legend
 from effopd.report.results import LogRow, Results, Run
 
 COSTS = {"step": "optimiser steps", "seconds": "seconds, validation included", "sampled_tokens": "sampled tokens"}
@@ -17,8 +17,8 @@ COMPARISONS = {
     "steps": "steps",
     "wall": "wall time",
     "tokens": "sampled tokens",
-    "best_lr_steps": "steps, best rate",
-    "best_lr_wall": "wall time, best rate",
+    "best_lr_steps": "steps at the best rate",
+    "best_lr_wall": "wall time at the best rate",
 }
 MOST_LOG_ROWS = 400  # of one run in a training curve: more than the pixels it is drawn on
 
@@ -90,7 +90,7 @@ def _dashes(results: Results) -> alt.StrokeDash:
     patterns = [[4, 3], [2, 2], [8, 3], [8, 3, 2, 3], [1, 3], [12, 4]]
     swept = {label(run): patterns[i % len(patterns)] for i, run in enumerate(results.sweep)}
     scale = alt.Scale(domain=names, range=[swept.get(name, [1, 0]) for name in names])
-    return alt.StrokeDash("method:N", scale=scale, legend=None)
+    return alt.StrokeDash("method:N", title=None, scale=scale, legend=legend(columns=2))
 
 
 def _over_replicates(rows: Sequence[Row]) -> list[Row]:
@@ -158,7 +158,7 @@ def speedups(speedup: Speedup) -> Figure:
     ]
     medians = [{"comparison": name, "speedup": getattr(speedup, key)} for key, name in COMPARISONS.items()]
     y = alt.Y("comparison:N", title=None, sort=list(COMPARISONS.values()))
-    x = alt.X("speedup:Q", title="times faster than OPD", scale=alt.Scale(domainMin=0))
+    x = alt.X("speedup:Q", title="times faster than OPD", scale=alt.Scale(domainMin=0), axis=alt.Axis(tickCount=6))
     bars = alt.Chart(data([row for row in medians if row["speedup"] is not None])).encode(x=x, y=y)
     points = alt.Chart(data([row for row in rows if row["speedup"] is not None])).encode(x=x, y=y)
     goals = alt.Chart(data([{"speedup": 1}, {"speedup": 3}])).encode(x="speedup:Q")
@@ -209,14 +209,15 @@ def triggers(run: Run) -> Figure:
             domain=["trained weights", "passed", "kept", "failed"],
             range=[PALETTE["opd"], "#66c2a5", PALETTE["effopd"], PALETTE["rl"]],
         ),
-        legend=alt.Legend(orient="bottom", columns=4),
+        legend=legend(columns=2),
     )
     shape = alt.Shape(
         "outcome:N",
         scale=alt.Scale(
             domain=["trained weights", "passed", "kept", "failed"], range=["circle", "circle", "diamond", "cross"]
         ),
-        legend=None,
+        title=None,
+        legend=legend(columns=2),
     )
     size = alt.condition("datum.outcome == 'kept'", alt.value(130), alt.value(55))
     multipliers = sorted({row["multiplier"] for row in rows})

@@ -57,7 +57,10 @@ def _alignment(results: Results, name: str, measure: Measure, title: str, unit: 
         {"method": m, "progress": p, "alignment": median(values)} for (m, p), values in groups.items()
     ]
     x = alt.X(
-        "progress:Q", title="share of training", axis=alt.Axis(format="%", grid=False), scale=alt.Scale(domain=[0, 1])
+        "progress:Q",
+        title="share of training",
+        axis=alt.Axis(format="%", grid=False, values=[0, 0.25, 0.5, 0.75, 1]),
+        scale=alt.Scale(domain=[0, 1]),
     )
     y = alt.Y("alignment:Q", title=unit, scale=alt.Scale(domain=[0, 1]))
     thin = alt.Chart(data(rows)).encode(x=x, y=y, color=colours(results, _analysed(results)))
@@ -80,7 +83,7 @@ def _alignment(results: Results, name: str, measure: Measure, title: str, unit: 
     if measure == "top_k_cosine":
         mark = alt.Chart(data([{**PAPER_ALIGNMENT, "name": "paper, OPD"}])).encode(x=x, y=y)
         layers.append(mark.mark_point(shape="diamond", size=90, color=GREY, strokeWidth=2))
-        layers.append(mark.mark_text(align="left", dx=9, color=GREY).encode(text="name:N"))
+        layers.append(mark.mark_text(align="left", dx=8, dy=14, color=GREY).encode(text="name:N"))
         paper = " The grey diamond is the paper's: OPD 0.72 at 10 %, which its RL reaches at 60–70 %."
     return Figure(
         name=name,
