@@ -69,7 +69,9 @@ def run(
     gc.disable()  # importing Prefect builds thousands of classes and no garbage; this saves a fifth of the time
     from pipeline.flow import repro
 
+    gc.freeze()
     gc.enable()
+
     state = repro(
         targets=" ".join(targets or ()),
         overrides=" ".join(set_ or ()),

@@ -112,7 +112,7 @@ class _Oracle:
             changes += [f"output {out} {what}" for out in stage.outs for what in out.status().values()]
 
         if waits_for:
-            return self._runs(stage, _joined([*changes, f"after {', '.join(sorted(waits_for))}"]))
+            return self._runs(stage, _joined([*changes, f"after {_joined(sorted(waits_for), ', ')}"]))
         if not changes:
             return Outcome.CACHED, "unchanged"
         entry = self._finished_run(stage, restored)
@@ -244,7 +244,7 @@ def _inside(path: str, folder: str) -> bool:
     return path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
-def _joined(changes: list[str]) -> str:
-    """The first few changes, one line, and how many more there are."""
-    more = len(changes) - LISTED
-    return "; ".join(changes[:LISTED]) + (f"; and {more} more" if more > 0 else "")
+def _joined(items: list[str], separator: str = "; ") -> str:
+    """The first few items, one line, and how many more there are."""
+    more = len(items) - LISTED
+    return separator.join(items[:LISTED]) + (f"{separator}and {more} more" if more > 0 else "")
