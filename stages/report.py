@@ -70,7 +70,7 @@ def main() -> None:
     stage.check_unchanged()
     with atomic_path(REPORTS / "figures") as folder:
         save(figures(story), folder)
-        plots(results, folder)
+        plots(results, folder / "dvc")
     write_json(REPORTS / "summary.json", summary(results, gain, verdicts, provenance))
     write_json(REPORTS / "metrics.json", metrics(results, gain))
     write_text(REPORTS / "index.html", page)

@@ -1,4 +1,8 @@
-"""Tables for `dvc plots`: a column for each method, medians over replicates, so that they fit any number of runs."""
+"""Tables for `dvc plots`: for each method the medians over its replicates, so that they fit any number of these.
+
+A table holds one method: in a table for all of them a run that ends sooner would have empty cells, which DVC draws as
+zeros.
+"""
 
 from __future__ import annotations
 
@@ -13,23 +17,21 @@ Points = Iterable[tuple[float, float | None]]
 
 
 def plots(results: Results, folder: Path) -> None:
-    """Write dvc_learning_curves.csv (accuracy by step) and dvc_alignment.csv (alignment by share of training)."""
+    """Write learning_curve_METHOD.csv (accuracy by step) and alignment_METHOD.csv (alignment by share of training)."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_csv(folder / "dvc_learning_curves.csv", _table(results, "step", _accuracy))
-    save_csv(folder / "dvc_alignment.csv", _table(results, "progress", _alignment))
-
-
-def _table(results: Results, axis: str, points: Callable[[Run], Points]) -> list[Row]:
-    values: dict[float, dict[str, list[float]]] = {}
     for method in results.methods:
-        for run in results.of(method):
-            for at, value in points(run):
-                if value is not None:
-                    values.setdefault(at, {}).setdefault(method, []).append(value)
-    return [
-        {axis: at} | {method: median(columns[method]) if method in columns else None for method in results.methods}
-        for at, columns in sorted(values.items())
-    ]
+        runs = results.of(method)
+        save_csv(folder / f"learning_curve_{method}.csv", _medians(runs, "step", method, _accuracy))
+        save_csv(folder / f"alignment_{method}.csv", _medians(runs, "progress", method, _alignment))
+
+
+def _medians(runs: Iterable[Run], axis: str, name: str, points: Callable[[Run], Points]) -> list[Row]:
+    values: dict[float, list[float]] = {}
+    for run in runs:
+        for at, value in points(run):
+            if value is not None:
+                values.setdefault(at, []).append(value)
+    return [{axis: at, name: median(found)} for at, found in sorted(values.items())]
 
 
 def _accuracy(run: Run) -> Points:

@@ -20,6 +20,7 @@ from effopd.report.convergence import speedup
 from effopd.report.figures import save
 from effopd.report.page import render
 from effopd.report.plots import plots
+from effopd.report.provenance import Revision, revision
 from effopd.report.story import chapters, figures
 from effopd.report.summary import metrics, summary
 
@@ -109,12 +110,15 @@ def test_the_summary_keeps_the_names_that_others_read(world: World) -> None:
     assert flat["speedup_steps"] == pytest.approx(2**3.25) and flat["alignment_opd_at_20"] == pytest.approx(0.76)
 
 
-def test_tables_for_dvc_hold_medians_by_method(world: World, tmp_path: Path) -> None:
-    plots(world.read(), tmp_path)
-    with (tmp_path / "dvc_learning_curves.csv").open() as stream:
-        rows = {row["step"]: row for row in csv.DictReader(stream)}
-    assert rows["8"] == {"step": "8", "rl": "0.4", "opd": "0.4", "effopd": "1.0"}
-    assert rows["64"]["effopd"] == ""  # EffOPD ends at step 8
+def test_tables_for_dvc_hold_medians_without_gaps(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.run("opd-0", [0.1] * 8, spectral=True)
+    world.run("opd-1", [0.3] * 8, spectral=True)
+    plots(world.read(), tmp_path / "dvc")
+    with (tmp_path / "dvc/learning_curve_opd.csv").open() as stream:
+        assert next(csv.DictReader(stream)) == {"step": "0", "opd": "0.3"}  # between 0.1 and 0.4
+    with (tmp_path / "dvc/learning_curve_effopd.csv").open() as stream:
+        assert [row["step"] for row in csv.DictReader(stream)] == ["0", "1", "2", "4", "8"]  # where it ends
 
 
 @pytest.mark.parametrize("folder", ["models", "reports/evaluation", "reports/spectral"])
@@ -189,3 +193,22 @@ def test_every_figure_is_saved_with_its_numbers(world: World, tmp_path: Path) ->
     assert [(row["multiplier"], row["score"], row["outcome"]) for row in rows] == [
         ("0.0", "0.5", "trained weights"), ("2.0", "0.6", "kept"), ("4.0", "", "failed"),
     ]  # fmt: skip
+
+
+def test_revision_tells_edited_files_from_the_lock_that_the_pipeline_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert revision() == Revision(None, None)
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main"]
+    for name in ("code.py", "dvc.lock"):
+        (tmp_path / name).write_text("1")
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *command], check=True)
+    found = revision()
+    assert found.commit is not None and len(found.commit) == 40 and found.is_modified is False
+    (tmp_path / "dvc.lock").write_text("2")
+    (tmp_path / "untracked").write_text("2")
+    assert revision().is_modified is False
+    (tmp_path / "code.py").write_text("2")
+    assert revision().is_modified is True
