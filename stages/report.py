@@ -15,7 +15,7 @@ from effopd.params.run import RunParams
 from effopd.report.claims import claims
 from effopd.report.convergence import speedup
 from effopd.report.figures import save
-from effopd.report.page import render
+from effopd.report.page import TEMPLATE, render
 from effopd.report.plots import plots
 from effopd.report.provenance import revision
 from effopd.report.results import planned_runs, read_results
@@ -38,7 +38,7 @@ def main() -> None:
     evaluate = stage.params("evaluate", EvaluateParams, unused=("batch_size", "pass_at"))
     params = stage.params("report", ReportParams)
     names = planned_runs(("rl",), ("opd", "effopd"), shared.replicates, "opd", opd.sweep)
-    for read in (*(MODELS / name.name / METRICS for name in names), EVALUATION, SPECTRAL, TIMING):
+    for read in (*(MODELS / name.name / METRICS for name in names), EVALUATION, SPECTRAL, TIMING, TEMPLATE):
         stage.input(read)
     results = read_results(names, MODELS, EVALUATION, SPECTRAL, TIMING)
 

@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +59,10 @@ def label(run: Run) -> str:
 
 def colours(results: Results, methods: Sequence[str] | None = None, with_sweep: bool = False) -> alt.Color:
     """The colour channel, for a field `method` that holds labels: the same colour for a method in every figure."""
-    spare = iter(MORE_COLOURS * (1 + len(results.runs) // len(MORE_COLOURS)))
-    assigned = {run.rate or run.method: PALETTE.get(run.method) for run in results.runs if run.rate is None}
-    by_key = {key: colour or next(spare) for key, colour in assigned.items()}
-    by_label = {label(run): by_key.get(run.method, GREY) for run in results.runs if run.rate is None}
-    if methods is not None:
-        by_label = {name: by_label[name] for name in (LABELS.get(method, method) for method in methods)}
+    spare = cycle(MORE_COLOURS)
+    by_method = {method: PALETTE.get(method) or next(spare) for method in results.methods}
+    shown = results.methods if methods is None else methods
+    by_label = {LABELS.get(method, method): by_method[method] for method in shown}
     if with_sweep:
         by_label |= {label(run): next(spare) for run in results.sweep}
     scale = alt.Scale(domain=list(by_label), range=list(by_label.values()))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import vl_convert as vlc
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from effopd.report.claims import Claim
@@ -17,6 +18,8 @@ from effopd.report.estimates import final_accuracy, top1_is_spectral
 from effopd.report.figures import DARK, LABELS, LIGHT, Figure, theme
 from effopd.report.results import Results
 from effopd.report.updates import PAPER_MODELS, spectral_methods, spectral_table
+
+TEMPLATE = Path(__file__).with_name("page.html")
 
 
 @dataclass(frozen=True)
@@ -49,14 +52,13 @@ def render(
 ) -> str:
     """The page as HTML. The same arguments give the same text."""
     environment = Environment(
-        loader=PackageLoader("effopd.report", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     specs = {figure.name: figure.spec() for chapter in chapters for figure in chapter.figures}
-    return environment.get_template("page.html").render(
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         title=title,
         headlines=headlines(results, speedup),
         claims=claims,
