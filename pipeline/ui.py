@@ -26,6 +26,7 @@ from pipeline.stage import path_first
 
 HOST = "127.0.0.1"
 POOL = "dvc"
+WORKSPACE = "PIPELINE_WORKSPACE"  # tells a worker where its copy of the project is; prefect.yaml refers to it
 PATIENCE = 15.0  # seconds between the signals that end server and worker; a flow needs up to 12 s to end its stages
 START = 120.0  # seconds until the server must answer
 
@@ -45,9 +46,9 @@ def serve(root: Path, port: int, limit: int) -> None:
         "PREFECT_API_URL": f"http://{HOST}:{port}/api",
         "PREFECT_UI_API_URL": f"http://{HOST}:{port}/api",
         REPORTS_URL: reports,
-        "PIPELINE_WORKSPACE": os.environ.get("PIPELINE_WORKSPACE", str(root)),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")])),
     }
+    environment.pop(WORKSPACE, None)  # set while deploying, it would be written into the deployment
     logs = root / ".dvc" / "tmp" / "prefect"
     print(f"Starting; messages of the server and the worker go to {logs}")
     try:
@@ -55,6 +56,7 @@ def serve(root: Path, port: int, limit: int) -> None:
             _wait_for_server(port, server, logs)
             run_prefect(root, environment, "work-pool", "create", POOL, "--type", "process", known="already exists")
             run_prefect(root, environment, "--no-prompt", "deploy", "--all")
+            environment[WORKSPACE] = str(root)
             with held(["worker", "start", "--pool", POOL, "--limit", str(limit)], root, environment, logs) as worker:
                 print(f"Open http://{HOST}:{port}/deployments to run, schedule and watch. Ctrl-C stops everything.")
                 sys.stdout.flush()

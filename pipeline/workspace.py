@@ -4,6 +4,7 @@
 
 import contextlib
 import fcntl
+import logging
 import os
 import re
 import shutil
@@ -148,6 +149,7 @@ def _share_cache(workspace: Workspace) -> None:
         config["cache"]["dir"] = cache
         for name, url in remotes.items():
             config["remote"].setdefault(name, {})["url"] = url
+    logging.getLogger("dvc").setLevel(logging.ERROR)  # a warning for each output that was never made would say nothing
     with opened(workspace.root) as repo:
         repo.checkout(force=True, allow_missing=True)
 
