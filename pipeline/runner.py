@@ -5,6 +5,7 @@ import functools
 import queue
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
@@ -25,6 +26,10 @@ from pipeline.stage import StageResult, run_stage
 from pipeline.workspace import Workspace
 
 POLL = 2.0  # seconds between two questions to the server whether the run is to be cancelled
+LOST_TRIES, LOST_PAUSE = 12, 5.0  # how often, and after how many seconds, a task that Prefect dropped is tried again
+    12,
+    5.0,
+)  # how often, and after how many seconds, a task that Prefect dropped is submitted again
 # What DVC advises the user to do by hand after every single stage.
 ADVICE = re.compile(r"\s*(To (track|enable)|git add |dvc config core.autostage|Use `dvc push`|$)")
 BROKEN = (Outcome.FAILED, Outcome.SKIPPED)
@@ -40,15 +45,18 @@ class Runner:
         self._ended: queue.Queue[str] = queue.Queue()
         self._attempts: dict[str, StageResult] = {}
         self._stop = threading.Event()
+        self._todo = list(plan.dag.stages)
+        self._lost: dict[str, int] = {}  # how often Prefect gave up on a task before the stage had started
+        self._not_before: dict[str, float] = {}
         self.results: dict[str, StageResult] = {}
 
     def run(self, cancelled: threading.Event) -> None:
         """Run everything. When `cancelled` is set, or an exception such as a termination arrives, all stages are
         stopped; no stage is left running when this returns or raises."""
-        todo, running = list(self._plan.dag.stages), 0
+        running = 0
         try:
-            while todo or running:
-                for name in [name for name in todo if self._ready(name)]:
+            while self._todo or running:
+                for name in [name for name in self._todo if self._ready(name)]:
                     if self._immediate(name):
                         state = self._task(name)(return_state=True, wait_for=self._edges(name))
                         assert state.state_details.task_run_id is not None
@@ -61,10 +69,11 @@ class Runner:
                         running += 1
                     else:
                         continue
-                    todo.remove(name)
+                    self._todo.remove(name)
                 if cancelled.is_set():
                     return
-                if not any(self._ready(name) and self._immediate(name) for name in todo) and running:
+                more = any(self._ready(name) and self._immediate(name) for name in self._todo)
+                if not more and (self._todo or running):
                     running -= self._note_the_next()
         finally:
             self._stop.set()
@@ -75,15 +84,29 @@ class Runner:
         self._ended.put(name)
 
     def _note_the_next(self) -> int:
-        """Wait a moment for a stage to end; how many did (0 or 1)."""
+        """Wait a moment for a task to end; how many did (0 or 1)."""
         with contextlib.suppress(queue.Empty):
             name = self._ended.get(timeout=0.5)
-            self.results[name] = self._attempts.get(name) or StageResult(Outcome.FAILED, 0.0, "Prefect lost the task")
+            if name in self._attempts:
+                self.results[name] = self._attempts[name]
+            else:
+                self._submit_again(name)
             return 1
         return 0
 
+    def _submit_again(self, name: str) -> None:
+        """Prefect asks the server before it starts a task with tags, and drops the task when the server is away."""
+        self._lost[name] = self._lost.get(name, 0) + 1
+        if self._stop.is_set() or self._lost[name] > LOST_TRIES:
+            self.results[name] = StageResult(Outcome.FAILED, 0.0, "Prefect did not start the task; is its server up?")
+            return
+        get_run_logger().warning("%s: Prefect did not start the task, trying again in %g s", name, LOST_PAUSE)
+        self._not_before[name] = time.monotonic() + LOST_PAUSE
+        self._todo.append(name)
+
     def _ready(self, name: str) -> bool:
-        return all(up in self.results for up in self._plan.dag.stages[name].upstream)
+        waits = time.monotonic() < self._not_before.get(name, 0.0)
+        return not waits and all(up in self.results for up in self._plan.dag.stages[name].upstream)
 
     def _immediate(self, name: str) -> bool:
         """Whether the outcome is known without a process: nothing changed, or a stage upstream is broken."""
@@ -117,7 +140,7 @@ class Runner:
             name=name.partition("@")[0],
             task_run_name=name,
             description=self._plan.forecasts[name].reason,
-            tags=list(node.hints.tags),
+            tags=[] if self._immediate(name) else list(node.hints.tags),  # what needs no process takes no tag's slot
             retries=node.hints.retries,
             retry_delay_seconds=node.hints.retry_delay,
             retry_condition_fn=curable,
