@@ -26,10 +26,8 @@ from pipeline.stage import StageResult, run_stage
 from pipeline.workspace import Workspace
 
 POLL = 2.0  # seconds between two questions to the server whether the run is to be cancelled
-LOST_TRIES, LOST_PAUSE = 12, 5.0  # how often, and after how many seconds, a task that Prefect dropped is tried again
-    12,
-    5.0,
-)  # how often, and after how many seconds, a task that Prefect dropped is submitted again
+LOST_TRIES = 12  # how often a task that Prefect dropped is submitted again
+LOST_PAUSE = 5.0  # seconds before that
 # What DVC advises the user to do by hand after every single stage.
 ADVICE = re.compile(r"\s*(To (track|enable)|git add |dvc config core.autostage|Use `dvc push`|$)")
 BROKEN = (Outcome.FAILED, Outcome.SKIPPED)
