@@ -82,9 +82,9 @@ def headlines(results: Results, speedup: Speedup) -> list[Headline]:
         if estimate := final_accuracy(results.of(method)):
             found.append(Headline(f"{estimate.mean:.2f}", f"accuracy of {LABELS.get(method, method)}"))
     for value, words in (
-        (speedup.steps, "fewer steps, EffOPD against OPD"),
-        (speedup.wall, "less wall time, validation included"),
-        (speedup.best_lr_steps, "fewer steps than at the best rate"),
+        (speedup.steps, "EffOPD's speed-up over OPD, in steps"),
+        (speedup.wall, "its speed-up in wall time, validation included"),
+        (speedup.best_lr_steps, "its speed-up in steps over OPD's best rate"),
     ):
         found.append(Headline("–" if value is None else f"{value:.1f}×", words))
     return found
