@@ -11,6 +11,7 @@ from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
 from pipeline.artifacts import publish_diffs, publish_picture, publish_plan, publish_report, publish_summary
+from pipeline.errors import PipelineError
 from pipeline.forecast import make_plan
 from pipeline.lockfile import order_lock, recorded_stages
 from pipeline.outcome import Outcome
@@ -53,9 +54,36 @@ def repro(
         share: Fetch finished stages from the DVC remote first and push what this run made afterwards.
         workspace: Folder of the DVC project.
     """
+    try:
+        return reproduce(
+            Path(workspace).resolve(),
+            tuple(targets.split()),
+            overrides,
+            experiment,
+            force=force,
+            max_parallel=max_parallel,
+            wait=busy == "wait",
+            share=share,
+        )
+    except PipelineError as error:  # a user's mistake needs one line, not a traceback
+        return Failed(message=str(error))
+
+
+def reproduce(
+    root: Path,
+    targets: tuple[str, ...],
+    overrides: str,
+    experiment: str,
+    *,
+    force: bool,
+    max_parallel: int,
+    wait: bool,
+    share: bool,
+) -> State[Any]:
+    """What the flow does, with its parameters parsed. Raises PipelineError where the run cannot start or go on."""
     logger = get_run_logger()
-    place = choose_workspace(Path(workspace).resolve(), overrides, experiment)
-    with exclusive(place, wait=busy == "wait", say=logger.info) as lock:
+    place = choose_workspace(root, overrides, experiment)
+    with exclusive(place, wait=wait, say=logger.info) as lock:
         if place.name:
             prepare_copy(place, parse_overrides(overrides))
             logger.info("running in the copy %s", place.root)
@@ -64,7 +92,7 @@ def repro(
         release_dead_locks(place.root)
         if share:
             fetch_results(place.root)
-        plan = make_plan(place.root, tuple(targets.split()), force=force)
+        plan = make_plan(place.root, targets, force=force)
         publish_plan(plan)
         runner = Runner(place, plan, force=force, pull=share, max_parallel=max_parallel, lock=lock)
         recorded = recorded_stages(place.root)

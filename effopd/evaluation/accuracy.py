@@ -17,11 +17,15 @@ from effopd.tasks.verifiers import score
 
 @dataclass(frozen=True)
 class Graded:
-    """Scores (N, S) of S completions of each of N problems, their lengths in tokens, and which met the limit."""
+    """Scores (N, S) of S completions of each of N problems, their lengths in tokens, and which met the limit.
+
+    texts: the completions, problem by problem.
+    """
 
     scores_NS: NDArray[np.float64]
     lengths_NS: NDArray[np.int64]
     truncated_NS: NDArray[np.bool_]
+    texts: list[str]
 
 
 def grade(
@@ -47,6 +51,7 @@ def grade(
     scores: list[float] = []
     lengths: list[int] = []
     truncated: list[bool] = []
+    texts: list[str] = []
     for start in range(0, len(items), batch_size):
         batch = items[start : start + batch_size]
         numbers_BT = None if greedy else uniforms(key, [row for _, row in batch], max_new_tokens)
@@ -54,5 +59,7 @@ def grade(
         scores += [score(problem, text) for (problem, _), text in zip(batch, rollout.texts, strict=True)]
         lengths += rollout.lengths_B.long().tolist()
         truncated += rollout.truncated_B.tolist()
+        texts += rollout.texts
     shape = (len(problems), samples)
-    return Graded(np.array(scores).reshape(shape), np.array(lengths).reshape(shape), np.array(truncated).reshape(shape))
+    scores_NS, lengths_NS, truncated_NS = (np.array(column).reshape(shape) for column in (scores, lengths, truncated))
+    return Graded(scores_NS, lengths_NS, truncated_NS, texts)

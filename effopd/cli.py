@@ -1,0 +1,115 @@
+"""The `effopd` command: check a params file, and use the library's analyses on any model."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from effopd.files import DataError
+from effopd.params.section import ParamsError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Reproducible on-policy distillation. The pipeline itself is run with `dvc repro` or `make repro`.",
+)
+
+Model = Annotated[Path, typer.Argument(help="A model folder in Hugging Face format (safetensors).")]
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="The file to check.")] = Path("params.yaml"),
+) -> None:
+    """Check every key of a params file; name the first that is unknown, missing or ill-typed."""
+    from effopd.params.schema import check_file
+
+    check_file(file)
+    print(f"{file}: ok")
+
+
+@app.command()
+def evaluate(
+    model: Model,
+    problems: Annotated[Path, typer.Argument(help="Problems as parquet: task, prompt, answer.")] = Path(
+        "data/test.parquet"
+    ),
+    samples: Annotated[int, typer.Option(min=1, help="Completions of each problem at temperature 1.")] = 4,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Longest completion, in tokens.")] = 40,
+    batch_size: Annotated[int, typer.Option(min=1, help="Completions sampled together.")] = 256,
+    seed: Annotated[int, typer.Option(min=0, help="Of the samples and of the interval's bootstrap.")] = 42,
+    show: Annotated[int, typer.Option(min=0, help="Print this many completions with their scores.")] = 0,
+) -> None:
+    """Accuracy of a model: avg@k with a 95 % interval, and greedy."""
+    from effopd.evaluation.accuracy import grade
+    from effopd.evaluation.statistics import bootstrap
+    from effopd.models.store import load_model, load_tokenizer
+    from effopd.seeding import generator
+    from effopd.tasks.problems import read_problems
+
+    rows = read_problems(problems)
+    trained, tokenizer = load_model(model), load_tokenizer(model)
+    sampled, greedy = (
+        grade(
+            trained,
+            tokenizer,
+            rows,
+            samples=samples,
+            greedy=is_greedy,
+            seed=seed,
+            max_new_tokens=max_new_tokens,
+            batch_size=batch_size,
+        )
+        for is_greedy in (False, True)
+    )
+    estimate = bootstrap(sampled.scores_NS.mean(-1), 0.95, 2000, generator(seed, "bootstrap"))
+    print(f"avg@{samples}  {estimate.mean:.3f}  ({estimate.low:.3f}–{estimate.high:.3f}, {estimate.n} problems)")
+    print(f"greedy {greedy.scores_NS.mean():.3f}")
+    for problem, text, score in zip(rows[:show], sampled.texts[::samples], sampled.scores_NS[:, 0], strict=False):
+        print(f"{score:.0f}  {problem.prompt}{text}")
+
+
+@app.command()
+def spectral(
+    base: Model,
+    trained: Model,
+    matrices: Annotated[bool, typer.Option("--matrices", help="Print a line for each matrix too.")] = False,
+) -> None:
+    """The spectrum of a weight update W − W_base, averaged over attention and MLP matrices (the paper's Table 1)."""
+    from effopd.models.weights import WEIGHTS, load_weights
+    from effopd.spectral.analysis import analyse_update
+    from effopd.spectral.metrics import average_metrics
+
+    rows = analyse_update(load_weights(base / WEIGHTS), load_weights(trained / WEIGHTS))
+    if matrices:
+        print(f"{'matrix':<44}{'norm':>10}{'σ₁':>10}{'σ₁/F':>8}{'eff. rank':>11}")
+        for row in rows:
+            ratio, rank = (value or float("nan") for value in (row.spectral_frobenius_ratio, row.effective_rank))
+            print(f"{row.name:<44}{row.update_norm:>10.4f}{row.spectral_norm:>10.4f}{ratio:>8.3f}{rank:>11.1f}")
+    average = average_metrics(rows)
+    print(f"matrices                  {average.matrices} ({average.zero_updates} more with a zero update)")
+    print(f"update norm               {average.total_update_norm:.6f}")
+    if average.spectral_norm is not None:
+        print(f"spectral norm             {average.spectral_norm:.6f}")
+        print(f"spectral / Frobenius      {average.spectral_frobenius_ratio:.4f}")
+        print(f"effective rank            {average.effective_rank:.1f}")
+        print(f"top-1 % norm ratio        {average.top1_norm_ratio:.4f}")
+
+
+def main() -> None:
+    """Run the command; what goes wrong becomes one line on stderr and exit status 1, or 2 for a wrong option."""
+    try:
+        sys.exit(app(standalone_mode=False))
+    except (ParamsError, DataError, ValueError) as error:
+        sys.exit(f"error: {error}")
+    except typer.Abort:
+        sys.exit(130)
+    except Exception as error:
+        if hasattr(error, "format_message"):  # a wrong option: what click would have printed
+            print(f"error: {error.format_message()}", file=sys.stderr)
+            sys.exit(2)
+        raise
