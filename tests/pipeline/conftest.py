@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from dvc_example import DVC_YAML, PARAMS_YAML, WORK_PY, Project
+from dvc_example import DVC_YAML, PARAMS_YAML, WORK_PY
+from dvc_project import Project
 
 import pipeline  # noqa: F401  (switches usage reporting off before anything else imports DVC or Prefect)
 

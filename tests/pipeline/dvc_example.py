@@ -1,15 +1,4 @@
-"""A small real DVC project that knows nothing of machine learning, and the gestures of its user."""
-
-import fcntl
-import json
-import subprocess
-import sys
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-
-import yaml
+"""A small real DVC project that knows nothing of machine learning."""
 
 DVC_YAML = """\
 stages:
@@ -96,72 +85,3 @@ elif verb == "report":
     scores = [json.loads(pathlib.Path(name).read_text())["score"] for name in args[:-1]]
     pathlib.Path(args[-1]).write_text(f"<h1>{params['report']['title']}</h1>{scores}")
 """
-
-
-@dataclass(frozen=True)
-class Project:
-    """A DVC project on disk, with the few gestures of a user."""
-
-    root: Path
-
-    def dvc(self, *args: str, check: bool = True) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "dvc", *args],
-            cwd=self.root,
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert not check or done.returncode == 0, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    def git(self, *args: str) -> str:
-        return subprocess.run(
-            ["git", *args], cwd=self.root, check=True, capture_output=True, text=True, timeout=60
-        ).stdout
-
-    def write(self, name: str, text: str) -> None:
-        path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-    def read(self, name: str) -> str:
-        return (self.root / name).read_text()
-
-    def set_param(self, section: str, key: str, value: object) -> None:
-        params = yaml.safe_load(self.read("params.yaml"))
-        params[section][key] = value
-        self.write("params.yaml", yaml.safe_dump(params))
-
-    def commit(self, message: str) -> None:
-        self.git("add", "-A")
-        self.git("commit", "-qm", message)
-
-    def outputs(self) -> dict[str, bytes]:
-        """Everything the pipeline writes, and its lock file, byte for byte."""
-        names = ["data.txt", "notes.txt", "report.html", "score-0.json", "score-1.json", "dvc.lock"]
-        folders = [path.relative_to(self.root).as_posix() for path in sorted((self.root / "models").glob("*/*.txt"))]
-        return {name: (self.root / name).read_bytes() for name in names + folders}
-
-
-def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.1)
-
-
-def no_locks(project: Project) -> bool:
-    """Nobody holds, or seems to hold, anything in the project: neither DVC's two locks nor the lock of a run."""
-    table = project.root / ".dvc/tmp/rwlock"
-    free = not table.exists() or not any(json.loads(table.read_text()).values())
-    for name in (".dvc/tmp/lock", ".dvc/tmp/prefect/lock"):
-        if not (project.root / name).exists():
-            continue
-        with (project.root / name).open("r+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                free = False
-    return free

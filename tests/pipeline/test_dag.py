@@ -2,7 +2,8 @@
 
 import pytest
 import yaml
-from dvc_example import DVC_YAML, Project
+from dvc_example import DVC_YAML
+from dvc_project import Project
 
 from pipeline.dag import Hints, opened, read_dag
 from pipeline.errors import PipelineError

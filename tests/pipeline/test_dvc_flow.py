@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from dvc_example import Project
+from dvc_project import Project
 from prefect import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey, FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import State

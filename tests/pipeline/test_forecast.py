@@ -4,7 +4,7 @@ import re
 import shutil
 
 import pytest
-from dvc_example import Project
+from dvc_project import Project
 
 from pipeline.forecast import make_plan
 from pipeline.outcome import Outcome

@@ -19,7 +19,7 @@ import httpx
 import psutil
 import pytest
 import yaml
-from dvc_example import Project, no_locks, wait_until
+from dvc_project import Project, no_locks, wait_until
 
 from pipeline.ui import held
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from dvc_example import Project, no_locks, wait_until
+from dvc_project import Project, no_locks, wait_until
 
 from pipeline.outcome import Outcome
 from pipeline.stage import StageResult, run_stage

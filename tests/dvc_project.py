@@ -1,0 +1,82 @@
+"""A DVC project on disk, and the gestures of its user."""
+
+import fcntl
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+
+@dataclass(frozen=True)
+class Project:
+    """A DVC project on disk, with the few gestures of a user."""
+
+    root: Path
+
+    def dvc(self, *args: str, check: bool = True) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "dvc", *args],
+            cwd=self.root,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def git(self, *args: str) -> str:
+        return subprocess.run(
+            ["git", *args], cwd=self.root, check=True, capture_output=True, text=True, timeout=60
+        ).stdout
+
+    def write(self, name: str, text: str) -> None:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def read(self, name: str) -> str:
+        return (self.root / name).read_text()
+
+    def set_param(self, section: str, key: str, value: object) -> None:
+        params = yaml.safe_load(self.read("params.yaml"))
+        params[section][key] = value
+        self.write("params.yaml", yaml.safe_dump(params))
+
+    def commit(self, message: str) -> None:
+        self.git("add", "-A")
+        self.git("commit", "-qm", message)
+
+    def outputs(self) -> dict[str, bytes]:
+        """Everything that the pipeline has written, and its lock file, byte for byte."""
+        lock = yaml.safe_load(self.read("dvc.lock"))
+        outs = {self.root / out["path"] for stage in lock["stages"].values() for out in stage["outs"]}
+        files = [file for out in outs for file in (out.rglob("*") if out.is_dir() else [out]) if file.is_file()]
+        return {path.relative_to(self.root).as_posix(): path.read_bytes() for path in [*files, self.root / "dvc.lock"]}
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
+
+
+def no_locks(project: Project) -> bool:
+    """Nobody holds, or seems to hold, anything in the project: neither DVC's two locks nor the lock of a run."""
+    table = project.root / ".dvc/tmp/rwlock"
+    free = not table.exists() or not any(json.loads(table.read_text()).values())
+    for name in (".dvc/tmp/lock", ".dvc/tmp/prefect/lock"):
+        if not (project.root / name).exists():
+            continue
+        with (project.root / name).open("r+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                free = False
+    return free

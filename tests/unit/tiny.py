@@ -1,0 +1,228 @@
+"""A world of toy size for tests: a character tokenizer, a one-layer Qwen3, and training runs in a few steps of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from effopd.extrapolation.effopd import EffOPD
+from effopd.extrapolation.leaps import leap_at_triggers
+from effopd.files import read_jsonl
+from effopd.models.build import build_model
+from effopd.models.tokenizer import character_tokenizer
+from effopd.params.base import BaseParams
+from effopd.params.effopd import EffOPDParams
+from effopd.params.model import ModelParams
+from effopd.params.opd import OPDParams
+from effopd.params.optimizer import OptimizerParams
+from effopd.params.rl import RLParams
+from effopd.tasks.arithmetic import ALPHABET
+from effopd.tasks.problems import Demonstration, Problem
+from effopd.train.distill import distill
+from effopd.train.engine import TorchEngine
+from effopd.train.rl import reinforce
+from effopd.train.session import Session
+from effopd.train.sft import fine_tune
+from effopd.trajectory.schedule import checkpoint_steps
+from effopd.trajectory.workspace import Workspace
+
+MODEL = ModelParams(hidden_size=16, layers=1, heads=2, kv_heads=1, mlp_size=24, context=64)
+OPTIMIZER = OptimizerParams(beta1=0.9, beta2=0.999, weight_decay=0.01, max_grad_norm=1.0, micro_batch=64)
+OPD = OPDParams(
+    loss="sampled", jsd_beta=0.5, importance_cap=5.0, steps=4, prompts_per_step=6, learning_rate=1e-2, sweep=[1e-3]
+)
+EFFOPD = EffOPDParams(
+    steps=4, multipliers=[2, 4, 8], anchor="accepted", accept=">=", optimizer="keep", scope="all", samples=2
+)
+RL = RLParams(
+    algorithm="grpo",
+    steps=4,
+    prompts_per_step=3,
+    group_size=4,
+    learning_rate=1e-2,
+    updates_per_batch=1,
+    clip=0.2,
+    kl_coefficient=0.001,
+)
+BASE = BaseParams(steps=4, batch_size=5, learning_rate=1e-2, warmup_steps=1)
+LENGTH = 5
+SEED = 7
+
+
+def with_values(params: Any, **values: Any) -> Any:
+    """A copy of a section with other values, checked like the first."""
+    return type(params).model_validate(params.model_dump() | values)
+
+
+def tokenizer(alphabet: str = ALPHABET) -> PreTrainedTokenizerFast:
+    return character_tokenizer(alphabet)
+
+
+def model(seed: int = 0, alphabet: str = ALPHABET, sharpness: float = 15.0, layers: int = 1) -> PreTrainedModel:
+    """Random weights, so large that next-token distributions are far from uniform."""
+    built = build_model(with_values(MODEL, layers=layers), tokenizer(alphabet), seed).eval()
+    with torch.no_grad():
+        for parameter in built.parameters():
+            if parameter.ndim == 2:
+                parameter.mul_(sharpness)
+    return built
+
+
+def double(source: PreTrainedModel) -> PreTrainedModel:
+    """A float64 copy: the second implementation's model."""
+    copy = type(source)(source.config)
+    copy.load_state_dict(source.state_dict())
+    return copy.double().eval()
+
+
+def next_token_logprobs(reference: PreTrainedModel, ids: list[int]) -> Tensor:
+    """log π(· | ids) (L, V) of one sequence without padding, cache or mask."""
+    return reference(torch.tensor([ids]), use_cache=False).logits[0].log_softmax(-1)
+
+
+def problems(count: int = 12, seed: int = 0) -> list[Problem]:
+    """Prompts of several lengths. Any completion that holds the marker and the digit 3 is right."""
+    generator = torch.Generator().manual_seed(seed)
+    found = []
+    for index in range(count):
+        digits = torch.randint(0, 10, (index % 3 + 2,), generator=generator).tolist()
+        found.append(Problem("arithmetic", "+".join(str(digit) for digit in digits) + "?", "3"))
+    return found
+
+
+def demonstrations(count: int = 20) -> list[Demonstration]:
+    return [Demonstration(problem.prompt, "1;" * (i % 3) + "#3") for i, problem in enumerate(problems(count))]
+
+
+class Killed(BaseException):
+    """What ends a run in the middle of a step."""
+
+
+@dataclass
+class Trained:
+    """A finished run: its model and its published folder."""
+
+    model: PreTrainedModel
+    folder: Path
+    engine: TorchEngine
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        return read_jsonl(self.folder / "metrics.jsonl")
+
+    @property
+    def triggers(self) -> list[dict[str, Any]]:
+        return read_jsonl(self.folder / "triggers.jsonl")
+
+
+@dataclass
+class Lab:
+    """Trains one toy run after another under `root`, as the stages do, and publishes it."""
+
+    root: Path
+    student: Callable[[], PreTrainedModel] = model
+    teacher: Callable[[], PreTrainedModel] = field(default=lambda: model(1))
+    optimizer: OptimizerParams = OPTIMIZER
+
+    def open(
+        self,
+        trained: PreTrainedModel,
+        rate: float,
+        steps: int,
+        key: str,
+        anchor: Callable[[TorchEngine], EffOPD] | None = None,
+    ) -> tuple[TorchEngine, Session, EffOPD | None]:
+        engine = TorchEngine(trained, self.optimizer, rate)
+        search = anchor(engine) if anchor else None
+        extra: Mapping[str, Tensor] | None = search.anchor if search else None
+        session = Session(
+            engine=engine,
+            tokenizer=tokenizer(),
+            workspace=Workspace(self.root / "scratch", "run", key),
+            live=self.root / "live",
+            last_step=steps,
+            kept_steps=checkpoint_steps(steps, 1),
+            extra_state=extra,
+        )
+        return engine, session, search
+
+    def publish(self, trained: PreTrainedModel, engine: TorchEngine, session: Session, key: str) -> Trained:
+        folder = self.root / "published"
+        workspace = Workspace(self.root / "scratch", "run", key)
+        workspace.publish(folder, list(session.kept_steps), session.state, {"run": "run"})
+        return Trained(trained, folder, engine)
+
+    def opd(self, params: OPDParams = OPD, effopd: EffOPDParams | None = None, key: str = "k" * 16) -> Trained:
+        """OPD for `params.steps` steps, or EffOPD for `effopd.steps`."""
+        student = self.student()
+        steps = effopd.steps if effopd else params.steps
+        anchor = (lambda engine: EffOPD(effopd, engine.parameters)) if effopd else None
+        engine, session, search = self.open(student, params.learning_rate, steps, key, anchor)
+        leaps = None
+        if search is not None and effopd is not None:
+            leaps = leap_at_triggers(
+                search,
+                effopd,
+                student,
+                tokenizer(),
+                problems(4, seed=1),
+                engine,
+                session,
+                seed=SEED,
+                max_new_tokens=LENGTH,
+            )
+        distill(
+            student,
+            self.teacher(),
+            tokenizer(),
+            problems(),
+            params,
+            engine,
+            session,
+            seed=SEED,
+            max_new_tokens=LENGTH,
+            micro_batch=self.optimizer.micro_batch,
+            after_step=leaps,
+        )
+        return self.publish(student, engine, session, key)
+
+    def effopd(self, params: EffOPDParams = EFFOPD, opd: OPDParams = OPD) -> Trained:
+        return self.opd(opd, params)
+
+    def rl(self, params: RLParams = RL, key: str = "k" * 16) -> Trained:
+        policy = self.student()
+        engine, session, _ = self.open(policy, params.learning_rate, params.steps, key)
+        reinforce(
+            policy,
+            self.student(),
+            tokenizer(),
+            problems(),
+            params,
+            engine,
+            session,
+            seed=SEED,
+            max_new_tokens=LENGTH,
+            micro_batch=self.optimizer.micro_batch,
+        )
+        return self.publish(policy, engine, session, key)
+
+    def sft(self, params: BaseParams = BASE, key: str = "k" * 16) -> Trained:
+        trained = self.student()
+        engine, session, _ = self.open(trained, params.learning_rate, params.steps, key)
+        fine_tune(
+            trained,
+            tokenizer(),
+            demonstrations(),
+            params,
+            engine,
+            session,
+            seed=SEED,
+            micro_batch=self.optimizer.micro_batch,
+        )
+        return self.publish(trained, engine, session, key)
