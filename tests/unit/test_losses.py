@@ -139,7 +139,7 @@ def test_jsd_swaps_sides_with_its_weight_and_stays_below_the_entropy_of_the_mixt
 
 
 def sampled_gradient(student: Array, teacher: Array, sampler: Array, cap: float) -> tuple[Array, Array]:
-    """Value and gradient of `sampled` at one position for each of the V tokens that could have been drawn: (V,), (V, V)."""
+    """Value (V,) and gradient (V, V) of `sampled` at one position for each token that could have been drawn."""
     values, gradients = [], []
     for token in range(V):
         leaf = torch.tensor(student[None, None], dtype=torch.float32, requires_grad=True)

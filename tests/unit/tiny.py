@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -22,6 +22,7 @@ from effopd.params.model import ModelParams
 from effopd.params.opd import OPDParams
 from effopd.params.optimizer import OptimizerParams
 from effopd.params.rl import RLParams
+from effopd.params.section import Section
 from effopd.tasks.arithmetic import ALPHABET
 from effopd.tasks.problems import Demonstration, Problem
 from effopd.train.distill import distill
@@ -54,8 +55,10 @@ BASE = BaseParams(steps=4, batch_size=5, learning_rate=1e-2, warmup_steps=1)
 LENGTH = 5
 SEED = 7
 
+AnySection = TypeVar("AnySection", bound=Section)
 
-def with_values(params: Any, **values: Any) -> Any:
+
+def with_values(params: AnySection, **values: Any) -> AnySection:
     """A copy of a section with other values, checked like the first."""
     return type(params).model_validate(params.model_dump() | values)
 
