@@ -53,4 +53,4 @@ def _log_softmax(student_BTV: Tensor, teacher_BTV: Tensor) -> tuple[Tensor, Tens
 def _kl(p_BTV: Tensor, q_BTV: Tensor) -> Tensor:
     """KL(p ‖ q) from log-probabilities; a token that p rules out contributes nothing."""
     terms_BTV = p_BTV.exp() * (p_BTV - q_BTV)
-    return terms_BTV.where(p_BTV > -torch.inf, 0.0).sum(-1)
+    return terms_BTV.where(p_BTV != -torch.inf, 0.0).sum(-1)
