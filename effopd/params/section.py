@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,6 +31,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ParamsError(f"{path}: no such file") from None
     except (YAMLError, UnicodeDecodeError) as error:
         raise ParamsError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    except OSError as error:
+        raise ParamsError(f"{path}: cannot be read ({error.strerror})") from None
     if not isinstance(values, dict):
         raise ParamsError(f"{path}: expected sections at the top level, found {type(values).__name__}")
     return values
@@ -42,10 +45,14 @@ def parse(section: type[AnySection], name: str, values: Any, path: Path = Path("
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in ((name,) if name else ()) + first["loc"])
-        found = "" if first["type"] == "missing" else f", found {first['input']!r}"
-        known = f" (known: {', '.join(section.model_fields)})" if first["type"] == "extra_forbidden" else ""
-        message = "unknown key" if known else first["msg"][0].lower() + first["msg"][1:]
-        raise ParamsError(f"{path}: {key}: {message}{found if not known else ''}{known}") from None
+        place = f"{path}: {key}" if key else f"{path}"
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(_section_at(section, first["loc"][:-1]).model_fields)
+            raise ParamsError(f"{place}: unknown key (known: {known})") from None
+        message = first["msg"].removeprefix("Value error, ")
+        is_value = first["type"] != "missing" and not isinstance(first["input"], dict)  # a whole section is no help
+        found = f", found {first['input']!r}" if is_value else ""
+        raise ParamsError(f"{place}: {message[0].lower()}{message[1:]}{found}") from None
 
 
 def read_section(path: Path, name: str, section: type[AnySection]) -> AnySection:
@@ -54,3 +61,12 @@ def read_section(path: Path, name: str, section: type[AnySection]) -> AnySection
     if name not in values:
         raise ParamsError(f"{path}: {name}: the section is missing")
     return parse(section, name, values[name], path)
+
+
+def _section_at(section: type[Section], keys: Iterable[int | str]) -> type[Section]:
+    """The model of the subsection that `keys` lead to."""
+    for key in keys:
+        inner = section.model_fields[str(key)].annotation
+        assert isinstance(inner, type) and issubclass(inner, Section)
+        section = inner
+    return section
