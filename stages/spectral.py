@@ -27,7 +27,11 @@ SPECTRAL = Path("reports/spectral")
 
 
 def main(name: Annotated[str, Argument(metavar="RUN", help="A folder of checkpoints under models/.")]) -> None:
-    """Write reports/spectral/RUN: summary.json, and matrices.parquet with a row for each matrix and checkpoint."""
+    """Write reports/spectral/RUN.
+
+    summary.json; matrices.parquet with a row for each matrix and checkpoint; spectra.parquet with all singular values
+    of each matrix's final update.
+    """
     stage = Stage()
     shared = stage.params("run", RunParams, unused=("replicates", "seed"))
     params = stage.params("spectral", SpectralParams)
@@ -58,6 +62,8 @@ def main(name: Annotated[str, Argument(metavar="RUN", help="A folder of checkpoi
     with atomic_path(SPECTRAL / name) as folder:
         write_json(folder / "summary.json", summary)
         pq.write_table(pa.Table.from_pylist(rows), folder / "matrices.parquet", compression="zstd")
+        spectra = pa.Table.from_pylist([asdict(row) for row in analysis.spectra])
+        pq.write_table(spectra, folder / "spectra.parquet", compression="zstd")
     last = averages[final]
     print(f"{name}: update norm {last.total_update_norm:.3f}, effective rank {last.effective_rank:.1f}")
 

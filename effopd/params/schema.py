@@ -10,6 +10,7 @@ from effopd.params.base import BaseParams
 from effopd.params.data import DataParams
 from effopd.params.effopd import EffOPDParams
 from effopd.params.evaluate import EvaluateParams
+from effopd.params.interventions import InterventionParams
 from effopd.params.model import ModelParams
 from effopd.params.opd import OPDParams
 from effopd.params.optimizer import OptimizerParams
@@ -35,6 +36,7 @@ class Params(Section):
     effopd: EffOPDParams
     evaluate: EvaluateParams
     spectral: SpectralParams
+    interventions: InterventionParams
     report: ReportParams
 
     @model_validator(mode="after")

@@ -70,10 +70,22 @@ class MatrixPath:
 
 
 @dataclass(frozen=True)
+class MatrixSpectrum:
+    """All singular values of one matrix's final update, descending."""
+
+    name: str
+    layer: int
+    kind: ModuleKind
+    part: str
+    singular_values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class TrajectoryAnalysis:
-    """All rows of one run. `metrics` has one tuple of matrices for each step."""
+    """All rows of one run. `metrics` has one tuple of matrices for each step, `spectra` are the final step's."""
 
     metrics: dict[int, tuple[MatrixMetrics, ...]]
+    spectra: tuple[MatrixSpectrum, ...]
     alignment: tuple[MatrixAlignment, ...]
     paths: tuple[MatrixPath, ...]
 
@@ -147,9 +159,12 @@ def analyse_trajectory(
     metrics: dict[int, list[MatrixMetrics]] = {step: [] for step in steps}
     alignment: list[MatrixAlignment] = []
     paths: list[MatrixPath] = []
+    spectra: list[MatrixSpectrum] = []
     for parameter in projection_matrices(names):
         base_MN = load(base_step, parameter.name)
         final = _decompose_parameter(parameter, base_MN, load(steps[-1], parameter.name), top_k, steps[-1])
+        values = tuple(final.singular_values.tolist())
+        spectra.append(MatrixSpectrum(parameter.name, parameter.layer, parameter.kind, parameter.part, values))
         leading: dict[Side, list[Tensor]] = {side: [] for side in SIDES}
         for step in steps:
             if step == steps[-1]:
@@ -163,7 +178,9 @@ def analyse_trajectory(
                 if vectors.shape[1] > 0:
                     leading[side].append(vectors[:, 0].clone())  # a view would keep all k vectors alive
         paths.extend(_matrix_path(parameter, side, leading[side]) for side in SIDES)
-    return TrajectoryAnalysis({step: tuple(rows) for step, rows in metrics.items()}, tuple(alignment), tuple(paths))
+    return TrajectoryAnalysis(
+        {step: tuple(rows) for step, rows in metrics.items()}, tuple(spectra), tuple(alignment), tuple(paths)
+    )
 
 
 def _decompose_parameter(

@@ -1,0 +1,37 @@
+"""Section `interventions`: what is done to the weight updates before they are evaluated (METHOD §5)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from effopd.params.section import Section
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Percent = Annotated[float, Field(gt=0, lt=100)]
+
+
+class InterventionParams(Section):
+    methods: list[str] = Field(min_length=1)
+    samples: int = Field(ge=1)
+    alpha: list[Share]
+    progress: list[Share] = Field(min_length=1)
+    beta: list[float]
+    half_width: int = Field(ge=0)
+    top_percent: list[Percent]
+    bottom_percent: list[Percent]
+
+    @field_validator("methods", "alpha", "progress", "beta", "top_percent", "bottom_percent")
+    @classmethod
+    def _distinct(cls, values: list[float]) -> list[float]:
+        if len(set(values)) < len(values):
+            raise ValueError("must not hold a value twice")
+        return values
+
+    @field_validator("beta")
+    @classmethod
+    def _ends_are_measured_anyway(cls, values: list[float]) -> list[float]:
+        if {0.0, 1.0} & set(values):
+            raise ValueError("must not hold 0 or 1, which are measured at every progress")
+        return values
