@@ -1,16 +1,72 @@
-"""Grading: from a problem and a completion to a score."""
+"""Grading: from a problem and a completion to a verdict. Whatever a model wrote, a score and a reason come out."""
 
 from __future__ import annotations
 
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
 from effopd.files import DataError
-from effopd.tasks import arithmetic
+from effopd.tasks import arithmetic, choice, code, exact, math
 from effopd.tasks.problems import Problem
+from effopd.tasks.verdict import Verdict
 
 
 def score(problem: Problem, completion: str) -> float:
     """The score in [0, 1] of a completion. Raises `DataError` for a task that has no verifier."""
-    match problem.task:
+    if problem.task == arithmetic.TASK:
+        return arithmetic.verify(problem, completion)
+    return verify_all([problem], [completion])[0].score
+
+
+def verify_all(
+    problems: Sequence[Problem],
+    completions: Sequence[str],
+    *,
+    workers: int = os.cpu_count() or 1,
+    allow_unsandboxed: bool = False,
+) -> list[Verdict]:
+    """The verdict on a completion of each problem, graded in parallel where it is worth it.
+
+    Raises `DataError` for a task that has no verifier, and `SandboxError` for programs where there is no sandbox,
+    unless `allow_unsandboxed`.
+    """
+    rows: dict[str, list[int]] = defaultdict(list)
+    for row, problem in enumerate(problems):
+        rows[problem.task].append(row)
+    verdicts: dict[int, Verdict] = {}
+    for task, indices in rows.items():
+        chosen, texts = [problems[i] for i in indices], [completions[i] for i in indices]
+        if task == code.TASK:
+            found = code.verify_all(chosen, texts, workers=workers, allow_unsandboxed=allow_unsandboxed)
+        else:
+            found = _verify_task(task, chosen, texts, workers)
+        verdicts.update(zip(indices, found, strict=True))
+    return [verdicts[row] for row in range(len(problems))]
+
+
+def _verify_task(task: str, problems: Sequence[Problem], completions: Sequence[str], workers: int) -> list[Verdict]:
+    match task:
         case arithmetic.TASK:
-            return arithmetic.verify(problem, completion)
+            return [Verdict(arithmetic.verify(p, text), "") for p, text in zip(problems, completions, strict=True)]
+        case exact.TASK:
+            return [exact.verify(p, text) for p, text in zip(problems, completions, strict=True)]
+        case choice.TASK:
+            return [choice.verify(p, text) for p, text in zip(problems, completions, strict=True)]
+        case math.TASK | math.APPROXIMATE_TASK:
+            if len(problems) == 1:
+                return [math.verify(problems[0], completions[0])]
+            return list(_math_threads(workers).map(math.verify, problems, completions))
         case _:
-            raise DataError(f"no verifier for the task {problem.task!r} of the prompt {problem.prompt[:60]!r}")
+            raise DataError(f"no verifier for the task {task!r} of the prompt {problems[0].prompt[:60]!r}")
+
+
+def _math_threads(workers: int) -> ThreadPoolExecutor:
+    """Threads that live as long as this process, since each keeps a process with math-verify in it."""
+    if workers not in _pools:
+        _pools[workers] = ThreadPoolExecutor(workers, thread_name_prefix="math")
+    return _pools[workers]
+
+
+_pools: dict[int, ThreadPoolExecutor] = {}

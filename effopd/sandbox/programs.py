@@ -1,0 +1,92 @@
+"""Python and C++ programs, made ready once and run for each test; function calls; and checkers of outputs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+from effopd.sandbox.run import BOX, PYTHON, Limits, Outcome, run
+
+_COMPILE = Limits(cpu_seconds=30, wall_seconds=120, memory=4 << 30, scratch=256 << 20, output=64 << 20, processes=True)
+_CHECK = Limits(cpu_seconds=10, wall_seconds=40)
+_INTERPRETER = (PYTHON, "-I", "-S", "-B")
+
+# Calls a function of the program with the JSON arguments on stdin. What the program prints goes to stderr; only this
+# driver writes to the real stdout. The expected result is not in the sandbox, so there is nothing to cheat with.
+_DRIVER = """\
+import os, sys
+answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
+os.dup2(2, 1)
+import bisect, collections, functools, heapq, itertools, json, math, operator, random, re, string, typing
+sys.setrecursionlimit(100_000)
+names = {"__name__": "solution"}
+for module in (collections, functools, heapq, itertools, math, operator, typing):
+    names.update({name: getattr(module, name) for name in getattr(module, "__all__", dir(module)) if name[0] != "_"})
+for module in (bisect, collections, functools, heapq, itertools, json, math, operator, random, re, string, sys):
+    names[module.__name__] = module
+arguments = json.loads(sys.stdin.read())
+with open("/box/solution.py", encoding="utf-8") as file:
+    exec(compile(file.read(), "solution.py", "exec"), names)
+name = FUNCTION
+call = names.get(name) if callable(names.get(name)) else getattr(names["Solution"](), name)
+result = call(*arguments)
+json.dump(result, answer, default=lambda value: sorted(value) if isinstance(value, (set, frozenset)) else list(value))
+answer.close()
+"""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program ready to run: its command, and its files by name."""
+
+    command: tuple[str, ...]
+    files: dict[str, bytes]
+    sandboxed: bool
+
+    def run(self, stdin: bytes, limits: Limits) -> Outcome:
+        return run(self.command, files=self.files, stdin=stdin, limits=limits, sandboxed=self.sandboxed)
+
+
+def prepare(
+    language: Literal["python", "c++"], source: str, *, function: str | None = None, sandboxed: bool = True
+) -> Program | str:
+    """A program that reads stdin, or that calls `function` with the JSON list on stdin; or the compiler's complaint.
+
+    Raises `SandboxError` when there is no sandbox.
+    """
+    text = source.encode("utf-8", "replace")
+    match language:
+        case "python" if function is None:
+            return Program((*_INTERPRETER, f"{BOX}/main.py"), {"main.py": text}, sandboxed)
+        case "python":
+            driver = _DRIVER.replace("FUNCTION", json.dumps(function))
+            if not sandboxed:
+                driver = driver.replace('"/box/solution.py"', '"solution.py"')
+            return Program(
+                (*_INTERPRETER, f"{BOX}/main.py"), {"main.py": driver.encode(), "solution.py": text}, sandboxed
+            )
+        case "c++":
+            return _compile(text, sandboxed)
+
+
+def check(checker: str, given: str, expected: str, output: bytes, *, sandboxed: bool) -> Outcome:
+    """Run a checker on one output. It is data too, and may be as wrong as a program, so it runs as confined."""
+    files = {"checker.py": checker.encode(), "input.txt": given.encode(), "expected.txt": expected.encode()}
+    names = [f"{BOX}/{name}" for name in ("checker.py", "input.txt", "expected.txt", "output.txt")]
+    return run(
+        [*_INTERPRETER, *names], files=files | {"output.txt": output}, stdin=b"", limits=_CHECK, sandboxed=sandboxed
+    )
+
+
+def _compile(source: bytes, sandboxed: bool) -> Program | str:
+    # the result leaves the sandbox through stdout, so that no folder of this machine is writable from inside
+    script = f"g++ -x c++ -std=c++17 -O2 -pipe {BOX}/main.cpp -o /tmp/program && cat /tmp/program"
+    if not sandboxed:
+        script = script.replace("/tmp/program", "./program")  # noqa: S108
+    outcome = run(
+        ["/bin/sh", "-c", script], files={"main.cpp": source}, stdin=b"", limits=_COMPILE, sandboxed=sandboxed
+    )
+    if not outcome.succeeded:
+        return outcome.stderr.strip() or f"the compiler met its limit ({outcome.end})"
+    return Program((f"{BOX}/program",), {"program": outcome.stdout}, sandboxed)

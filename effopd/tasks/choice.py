@@ -1,0 +1,52 @@
+"""Multiple choice: the letter that a completion settles on, however it is written."""
+
+from __future__ import annotations
+
+import re
+
+from effopd.tasks.extraction import after_thinking, last_boxed
+from effopd.tasks.problems import Problem
+from effopd.tasks.verdict import Verdict, right, shortened, wrong
+
+TASK = "choice"
+LETTERS = "ABCDEFGHIJ"
+
+_WRAPPED = r"(?:\\(?:text|mathrm|mathbf|textbf|boxed)\s*\{\s*)*[\s*_`$(\[{\"'“]*"
+_LETTER = r"([A-J])(?![\w'’])(?!\s*(?:&|\+|=|\^))"
+_SAID = re.compile(
+    r"(?:final\s+answer|correct\s+(?:answer|option|choice)|best\s+(?:answer|option|choice)|answer|choice|option)"
+    r"(?:\s+(?:choice|option|letter))?[\s*_`]*(?:is|are|would\s+be|must\s+be|should\s+be|:|=|-|–|—)?[\s*_`:]*"
+    r"(?:(?:clearly|therefore|thus|the)\s+)*(?:(?:option|choice|answer|letter)\s*)?" + _WRAPPED + _LETTER,
+    re.IGNORECASE,
+)
+_ALONE = re.compile(r"^[\s*_`>#-]*" + _WRAPPED + r"([A-J])[)\].:}*_`$\"'”\s]*(?:$|[).:]\s)", re.MULTILINE)
+_CORRECT = re.compile(
+    _WRAPPED.replace(r"[\s", r"(?<!\w)[\s") + r"([A-J])[)\]*_`\s.]*\s+is\s+(?:the\s+)?(?:correct|right|best|answer)\b"
+)
+_NOT = re.compile(r"(?:not|n't|cannot be|incorrect|wrong|isn't|rule out|eliminate)[\s\w,]{0,24}$", re.IGNORECASE)
+
+
+def verify(problem: Problem, completion: str) -> Verdict:
+    """1 for the letter of `problem.answer`, else 0; never raises on what a model writes."""
+    letter = extract_letter(completion)
+    if letter is None:
+        return wrong("no option named")
+    if letter == problem.answer.strip().upper():
+        return right(f"option {letter}")
+    return wrong(f"option {letter}, not {shortened(problem.answer)}")
+
+
+def extract_letter(completion: str) -> str | None:
+    """The option that a completion ends on: boxed, announced or called correct, or alone on its line; the last."""
+    text = after_thinking(completion)
+    boxed = last_boxed(text)
+    if boxed is not None and (match := re.match(_WRAPPED + r"(?:option|choice)?[\s(]*([A-Ja-j])(?![A-Za-z])", boxed)):
+        return match[1].upper()
+    said = [
+        m for m in _SAID.finditer(text) if m[1].isupper() and not _NOT.search(text[max(0, m.start() - 40) : m.start()])
+    ]
+    called = [m for m in _CORRECT.finditer(text) if not _NOT.search(text[max(0, m.start() - 20) : m.start()])]
+    if matches := said + called:
+        return max(matches, key=lambda match: match.end())[1].upper()
+    alone = list(_ALONE.finditer(text))
+    return alone[-1][1] if alone else None

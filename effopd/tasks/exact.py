@@ -1,0 +1,23 @@
+"""Exact match: the answer as it stands, but for white space, case and a full stop."""
+
+from __future__ import annotations
+
+from effopd.tasks.extraction import after_thinking, announced, last_boxed, last_line
+from effopd.tasks.problems import Problem
+from effopd.tasks.verdict import Verdict, right, shortened, wrong
+
+TASK = "exact"
+
+
+def verify(problem: Problem, completion: str) -> Verdict:
+    """1 where the boxed, announced or last line of a completion, or all of it, is the answer; never raises."""
+    text = after_thinking(completion)
+    expected = _plain(problem.answer)
+    found = last_boxed(text) or announced(text) or last_line(text)
+    if expected in (_plain(found or ""), _plain(text)):
+        return right("same text")
+    return wrong(f"{shortened(found or '')!r} is not {shortened(problem.answer)!r}")
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).removesuffix(".").casefold()

@@ -1,0 +1,95 @@
+"""Mathematical answers: extracted from a completion, compared as text, as numbers, and by math-verify.
+
+What math-verify does with a hostile or enormous answer is bounded by a process that can be killed; see `math_process`.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from effopd.tasks import math_process
+from effopd.tasks.extraction import after_thinking, announced, bare, last_boxed, last_line
+from effopd.tasks.problems import Problem
+from effopd.tasks.verdict import Verdict, right, shortened, wrong
+
+TASK = "math"
+APPROXIMATE_TASK = "math-approximate"
+"""As `math`, but numbers may differ by 1 %: the custom of MINERVA, whose answers are measurements."""
+
+TOLERANCE = 0.01
+LONGEST_ANSWER = 2_000  # characters; no answer to compare is longer
+
+_NUMBER = r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|[-+]?\.\d+"
+_PLAIN_NUMBER = re.compile(_NUMBER)
+_WORDS = re.compile(r"[A-Za-z][A-Za-z'’\- ]*[A-Za-z]")
+_CONSTANTS = {"pi", "infinity", "infty", "inf", "oo"}
+_SPACING = re.compile(
+    r"\\(?:left|right|bigl?|bigr|Bigl?|Bigr|displaystyle|textstyle|limits)(?![a-zA-Z])|\\[!,;:> ]|~|\s+"
+)
+_TEXT_COMMAND = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|operatorname|mbox)\s*\{([^{}]*)\}")
+
+
+def verify(problem: Problem, completion: str) -> Verdict:
+    """Grade a completion; never raises on what a model writes. Asks math-verify only where text and numbers differ."""
+    answer = extract_answer(completion)
+    if answer is None:
+        return wrong("no answer found")
+    if len(answer) > LONGEST_ANSWER:
+        return wrong(f"the answer has {len(answer)} characters")
+    quick = compare_plainly(problem.answer, answer, TOLERANCE if problem.task == APPROXIMATE_TASK else 0.0)
+    if quick is not None:
+        return quick
+    tolerance = TOLERANCE if problem.task == APPROXIMATE_TASK else 0.0
+    judged = math_process.ask(gold=problem.answer, answer=answer, tolerance=tolerance)
+    shown = f"{shortened(answer)} against {shortened(problem.answer)}"
+    return right(f"equivalent: {shown}") if judged.right else wrong(f"{judged.reason}: {shown}")
+
+
+def extract_answer(completion: str) -> str | None:
+    """The last box, what the completion announces as its answer, or its last line; in this order."""
+    text = after_thinking(completion)
+    found = last_boxed(text) or announced(text) or last_line(text)
+    return found.strip() if found and found.strip() else None
+
+
+def compare_plainly(gold: str, answer: str, tolerance: float) -> Verdict | None:
+    """A verdict where none but text and plain numbers are needed, else None."""
+    gold_text, answer_text = canonical(gold), canonical(answer)
+    if gold_text == answer_text:
+        return right(f"same text: {shortened(answer)}")
+    gold_words, answer_words = _words(gold), _words(answer)
+    if gold_words is not None:
+        same = gold_words == answer_words
+        return right(f"same words: {gold_words}") if same else wrong(f"{shortened(answer)} is not {shortened(gold)}")
+    gold_number, answer_number = plain_number(gold_text), plain_number(answer_text)
+    if gold_number is not None and answer_number is not None:
+        same = abs(gold_number - answer_number) <= Fraction(tolerance) * abs(gold_number)
+        shown = f"{shortened(answer)} against {shortened(gold)}"
+        return right(f"same number: {shown}") if same else wrong(f"another number: {shown}")
+    return None
+
+
+def canonical(answer: str) -> str:
+    """An answer without what changes its looks but not its meaning."""
+    text = bare(answer)
+    text = _TEXT_COMMAND.sub(r"\1", text)
+    text = _SPACING.sub("", text)
+    text = text.replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac").replace("−", "-").replace("\\$", "")
+    return text.removesuffix(".")
+
+
+def plain_number(text: str) -> Fraction | None:
+    """The value of ``-1,234.5`` exactly; None for anything else."""
+    if len(text) > 100 or not _PLAIN_NUMBER.fullmatch(text):
+        return None
+    return Fraction(text.replace(",", ""))
+
+
+def _words(answer: str) -> str | None:
+    """Words such as “does not exist”, in lower case; None where an answer is anything but words."""
+    text = bare(_TEXT_COMMAND.sub(r"\1", bare(answer))).replace("\\ ", " ").replace("~", " ")
+    if not _WORDS.fullmatch(text) or text.lower() in _CONSTANTS:
+        return None
+    words = " ".join(text.lower().split())
+    return words if len(max(words.split(), key=len)) > 2 or words in ("no", "a", "an") else None
