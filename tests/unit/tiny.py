@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +17,7 @@ from effopd.extrapolation.effopd import EffOPD
 from effopd.extrapolation.leaps import leap_at_triggers
 from effopd.files import read_jsonl
 from effopd.models.build import build_model
-from effopd.models.tokenizer import character_tokenizer
+from effopd.models.tokenizer import character_tokenizer, pad_right
 from effopd.params.base import BaseParams
 from effopd.params.effopd import EffOPDParams
 from effopd.params.model import ModelParams
@@ -103,6 +105,32 @@ def demonstrations(count: int = 20) -> list[Demonstration]:
     return [Demonstration(problem.prompt, "1;" * (i % 3) + "#3") for i, problem in enumerate(problems(count))]
 
 
+@cache
+def _guesser(rights: int, wrongs: int) -> PreTrainedModel:
+    fitted = build_model(MODEL, tokenizer(), 11)
+    prompts = [problem.prompt for problem in problems(24, seed=2)]
+    completions = ["#3"] * 2 * rights + ["1;#5", "1;1;#5"] * wrongs
+    rows = [
+        tokenizer()(prompt)["input_ids"] + [-1, *tokenizer()(c)["input_ids"], 1]
+        for prompt in prompts
+        for c in completions
+    ]
+    ids_BL = pad_right([[i for i in row if i >= 0] for row in rows], 0)
+    targets_BL = pad_right([[-100] * row.index(-1) + row[row.index(-1) + 1 :] for row in rows], -100)
+    optimizer = torch.optim.AdamW(fitted.parameters(), lr=2e-2)
+    for _ in range(60):
+        logits_BTV = fitted(ids_BL, use_cache=False).logits[:, :-1]
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(logits_BTV.flatten(0, 1), targets_BL[:, 1:].flatten()).backward()
+        optimizer.step()
+    return fitted.eval()
+
+
+def guesser(rights: int = 1, wrongs: int = 1) -> PreTrainedModel:
+    """A model that answers `problems` with ``#3``, which is right, or longer and wrongly, in these proportions."""
+    return deepcopy(_guesser(rights, wrongs))
+
+
 class Killed(BaseException):
     """What ends a run in the middle of a step."""
 
@@ -129,8 +157,9 @@ class Lab:
     """Trains one toy run after another under `root`, as the stages do, and publishes it."""
 
     root: Path
-    student: Callable[[], PreTrainedModel] = model
-    teacher: Callable[[], PreTrainedModel] = field(default=lambda: model(1))
+    student: Callable[[], PreTrainedModel] = guesser
+    teacher: Callable[[], PreTrainedModel] = field(default=lambda: guesser(9, 1))
+    reference: Callable[[], PreTrainedModel] = guesser
     optimizer: OptimizerParams = OPTIMIZER
 
     def open(
@@ -161,15 +190,20 @@ class Lab:
         workspace.publish(folder, list(session.kept_steps), session.state, {"run": "run"})
         return Trained(trained, folder, engine)
 
-    def opd(self, params: OPDParams = OPD, effopd: EffOPDParams | None = None, key: str = "k" * 16) -> Trained:
+    def opd(
+        self,
+        params: OPDParams = OPD,
+        effopd: EffOPDParams | None = None,
+        key: str = "k" * 16,
+        after_step: Callable[[int], int] | None = None,
+    ) -> Trained:
         """OPD for `params.steps` steps, or EffOPD for `effopd.steps`."""
         student = self.student()
         steps = effopd.steps if effopd else params.steps
         anchor = (lambda engine: EffOPD(effopd, engine.parameters)) if effopd else None
         engine, session, search = self.open(student, params.learning_rate, steps, key, anchor)
-        leaps = None
         if search is not None and effopd is not None:
-            leaps = leap_at_triggers(
+            after_step = leap_at_triggers(
                 search,
                 effopd,
                 student,
@@ -191,7 +225,7 @@ class Lab:
             seed=SEED,
             max_new_tokens=LENGTH,
             micro_batch=self.optimizer.micro_batch,
-            after_step=leaps,
+            after_step=after_step,
         )
         return self.publish(student, engine, session, key)
 
@@ -203,7 +237,7 @@ class Lab:
         engine, session, _ = self.open(policy, params.learning_rate, params.steps, key)
         reinforce(
             policy,
-            self.student(),
+            self.reference(),
             tokenizer(),
             problems(),
             params,
