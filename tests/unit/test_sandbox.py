@@ -1,0 +1,292 @@
+"""Hostile programs: each is contained, the machine is unharmed, and how it ended is told rightly.
+
+The harmless half of the attacks is also run with `sandboxed=False`, where it must succeed: so each such test would fail
+were the sandbox to stop working.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from effopd.sandbox import programs, run
+from effopd.sandbox.run import Limits, Outcome, SandboxError
+from effopd.sandbox.seccomp import filter_bytes
+
+pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap (bwrap) is not installed here")
+
+LIMITS = Limits(cpu_seconds=1, wall_seconds=4, memory=512 << 20, scratch=8 << 20, output=1 << 20)
+
+
+def python(source: str, *, sandboxed: bool = True, limits: Limits = LIMITS, stdin: bytes = b"") -> Outcome:
+    program = programs.prepare("python", source, sandboxed=sandboxed)
+    assert not isinstance(program, str)
+    return program.run(stdin, limits)
+
+
+def alive(marker: str) -> bool:
+    """Whether a process of this machine has `marker` in its command line."""
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if marker.encode() in file.read_bytes():
+                return True
+        except OSError:
+            continue
+    return False
+
+
+@pytest.fixture
+def server() -> Iterator[int]:
+    """A server on loopback that answers whoever connects; yields its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                connection.sendall(b"reached")
+                connection.close()
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_an_honest_program_reads_its_input_and_is_heard() -> None:
+    outcome = python("print(int(input()) * 2)", stdin=b"21\n")
+    assert (outcome.end, outcome.status, outcome.stdout) == ("exit", 0, b"42\n")
+
+
+def test_an_endless_loop_ends_at_its_cpu_limit_and_not_at_the_clock() -> None:
+    assert python("while True: pass").end == "cpu time"
+
+
+def test_a_loop_that_ignores_the_signal_is_killed_all_the_same() -> None:
+    ignoring = (
+        "import signal\nfor n in range(1, 32):\n  try: signal.signal(n, signal.SIG_IGN)\n  except OSError: pass\n"
+    )
+    outcome = python(ignoring + "while True: pass", limits=Limits(cpu_seconds=1, wall_seconds=60))
+    assert outcome.end == "cpu time"
+
+
+def test_a_sleeping_program_ends_at_the_clock() -> None:
+    began = time.monotonic()
+    assert python("import time\ntime.sleep(1000)").end == "wall time"
+    assert time.monotonic() - began < 3 * LIMITS.wall_seconds
+
+
+def test_a_program_that_closes_its_output_and_sleeps_ends_at_the_clock() -> None:
+    assert python("import os, time\nos.close(1)\nos.close(2)\ntime.sleep(1000)").end == "wall time"
+
+
+def test_a_program_that_closes_its_output_and_exits_is_no_failure() -> None:
+    assert python("import os\nos.write(1, b'7')\nos.close(1)\nos.close(2)").stdout == b"7"
+
+
+def test_endless_output_is_cut_off(tmp_path: Path) -> None:
+    for descriptor in (1, 2):
+        outcome = python(f"import os\nwhile True: os.write({descriptor}, b'x' * 65536)")
+        assert outcome.end == "output"
+        assert len(outcome.stdout) <= LIMITS.output and len(outcome.stderr) <= 8192
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        "x = 'a' * 10**10",
+        "x = []\nwhile True: x.append(bytearray(1 << 24))",
+        "import mmap\nx = [mmap.mmap(-1, 1 << 28) for _ in range(64)]",
+    ],
+)
+def test_a_memory_bomb_ends_itself(bomb: str) -> None:
+    outcome = python(bomb)
+    assert outcome.end == "exit" and outcome.status == 1
+    assert "MemoryError" in outcome.stderr or "Cannot allocate" in outcome.stderr
+
+
+def test_memory_outside_the_address_space_is_closed() -> None:
+    assert python("import os\nos.memfd_create('x')").stderr.rstrip().endswith("Operation not permitted")
+    assert python("import os\nprint(hasattr(os, 'memfd_create'))", sandboxed=False).stdout == b"True\n"
+    full = python("for i in range(100):\n  open(f'/tmp/{i}', 'wb').write(bytes(1 << 20))")
+    assert "No space left" in full.stderr or "File too large" in full.stderr
+
+
+def test_a_fork_bomb_cannot_start_a_second_process() -> None:
+    outcome = python("import os\nwhile True: os.fork()")
+    assert outcome.end == "exit" and "Operation not permitted" in outcome.stderr
+    source = '#include <unistd.h>\n#include <stdio.h>\nint main(){int n=0;while(n<1000&&fork()>=0)n++;printf("%d",n);}'
+    program = programs.prepare("c++", source)
+    assert not isinstance(program, str)
+    assert program.run(b"", LIMITS).stdout == b"0"
+
+
+def test_system_calls_made_by_hand_do_not_start_processes_either() -> None:
+    source = """#include <unistd.h>
+#include <sys/syscall.h>
+#include <stdio.h>
+#include <errno.h>
+int main(){ long a=syscall(SYS_clone,17L,0,0,0,0); if(a==0)_exit(0); int e=errno;
+  struct{unsigned long long f[11];}args={{0,0,0,0,17}}; long b=syscall(SYS_clone3,&args,88L);
+  if(b==0)_exit(0); int g=errno;
+  printf("%ld %d %ld %d",a,e,b,g);}"""
+    program = programs.prepare("c++", source)
+    assert not isinstance(program, str)
+    assert program.run(b"", LIMITS).stdout == b"-1 1 -1 38"  # EPERM, ENOSYS
+
+
+def test_threads_still_work() -> None:
+    source = "import threading\nt = [threading.Thread(target=print, args=('x',)) for _ in range(3)]\n"
+    assert python(source + "for x in t: x.start()\nfor x in t: x.join()").stdout == b"x\nx\nx\n"
+
+
+def test_a_child_left_behind_dies_with_its_sandbox() -> None:
+    marker = f"left-behind-{os.getpid()}-{time.monotonic_ns()}"
+    leave = (
+        "import os, subprocess, sys\n"
+        f"subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(30)', '{marker}'], start_new_session=True)\n"
+    )
+    permissive = Limits(cpu_seconds=1, wall_seconds=4, processes=True)  # as for a compiler: the namespace must do it
+    assert python(leave, limits=permissive).succeeded
+    deadline = time.monotonic() + 5
+    while alive(marker) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive(marker)
+
+
+def test_without_the_sandbox_a_child_would_stay() -> None:
+    marker = f"stays-{os.getpid()}-{time.monotonic_ns()}"
+    leave = (
+        "import os, subprocess, sys\n"
+        f"child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(5)', '{marker}'],"
+        " start_new_session=True, stdin=-3, stdout=-3, stderr=-3)\nprint(child.pid)\n"
+    )
+    outcome = python(leave, sandboxed=False)
+    assert alive(marker)
+    subprocess.run(["kill", outcome.stdout.decode().strip()], check=True)
+
+
+READS = {
+    "the list of users": "print(open('/etc/passwd').read())",
+    "the home folder": "import os\nprint(os.listdir(os.environ['WHERE']))",
+    "this machine's processes": "import os\nprint(os.listdir('/proc'))",
+    "the root through a process": "import os\nprint(open('/proc/1/status').read())",
+    "the root through itself": "import os\nprint(os.listdir('/proc/self/root/etc'))",
+    "a link out of the sandbox": "import os\nos.symlink('/etc/passwd', '/tmp/effopd-l')\n"
+    "print(open('/tmp/effopd-l').read())",
+    "a path that climbs": "print(open('../../../../../etc/passwd').read())",
+    "the project": "print(open('PROJECT').read())",
+    "the machine's settings": "print(open('/sys/kernel/mm/transparent_hugepage/enabled').read())",
+}
+
+
+@pytest.mark.parametrize("what", READS)
+def test_a_program_cannot_read(what: str) -> None:
+    source = READS[what].replace("os.environ['WHERE']", repr(str(Path.home()))).replace("PROJECT", str(Path(__file__)))
+    outcome = python(source)
+    assert outcome.end == "exit" and outcome.status == 1, outcome
+    assert "FileNotFoundError" in outcome.stderr
+    Path("/tmp/effopd-l").unlink(missing_ok=True)
+    if "climbs" not in what:  # it depends on where an unprotected program starts
+        assert python(source, sandboxed=False).succeeded
+    Path("/tmp/effopd-l").unlink(missing_ok=True)
+
+
+def test_a_program_cannot_write_outside_tmp(tmp_path: Path) -> None:
+    mark = str(tmp_path / "mark")
+
+    def writing(paths: list[str]) -> str:
+        attempt = "  try:\n    open(path, 'w').write('x')\n    print('wrote')\n  except OSError: pass\n"
+        return f"for path in {paths}:\n{attempt}"
+
+    others = ["/mark", "/box/mark", "/usr/mark", "/dev/mark", "/dev/shm/mark", "/python/mark"]
+    assert python(writing([mark, *others])).stdout == b""
+    assert not (tmp_path / "mark").exists()
+    assert python(writing([mark]), sandboxed=False).stdout == b"wrote\n"
+
+
+def test_what_one_program_writes_in_tmp_the_next_does_not_find() -> None:
+    assert python("open('/tmp/note', 'w').write('x')").succeeded
+    assert python("import os\nprint(os.listdir('/tmp'))").stdout == b"[]\n"
+    assert not Path("/tmp/note").exists()
+
+
+def test_the_network_is_gone(server: int) -> None:
+    source = f"import socket\nprint(socket.create_connection(('127.0.0.1', {server}), timeout=2).recv(9))"
+    assert "Error" in python(source).stderr
+    assert python(source, sandboxed=False).stdout == b"b'reached'\n"
+
+
+def test_a_program_cannot_signal_its_parent_or_anyone() -> None:
+    bystander = subprocess.Popen(["sleep", "30"])
+    try:
+        source = f"""import os, signal
+for pid in (os.getppid(), 1, {os.getpid()}, {bystander.pid}, -1):
+  try: os.kill(pid, signal.SIGKILL)
+  except OSError: pass
+print('still here')"""
+        outcome = python(source)
+        assert bystander.poll() is None
+        assert outcome.end in ("exit", "signal")
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+def test_a_program_that_kills_itself_is_told_from_one_out_of_time() -> None:
+    outcome = python("import os\nos.kill(os.getpid(), 9)")
+    assert (outcome.end, outcome.status) == ("signal", 9)
+
+
+def test_new_namespaces_and_mounts_are_refused() -> None:
+    source = """#define _GNU_SOURCE
+#include <sched.h>
+#include <sys/mount.h>
+#include <stdio.h>
+int main(){ printf("%d %d", unshare(CLONE_NEWUSER|CLONE_NEWNS), mount("none","/tmp","tmpfs",0,0)); }"""
+    program = programs.prepare("c++", source)
+    assert not isinstance(program, str)
+    assert program.run(b"", LIMITS).stdout == b"-1 -1"
+
+
+def test_a_program_that_imitates_a_broken_sandbox_fools_nobody() -> None:
+    outcome = python("import sys\nprint('bwrap: execvp: no', file=sys.stderr)\nsys.exit(1)")
+    assert (outcome.end, outcome.status) == ("exit", 1)
+
+
+def test_a_broken_sandbox_says_so_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "_SYSTEM", ())
+    monkeypatch.setattr(run.sys, "base_prefix", "/no/such/python")
+    with pytest.raises(SandboxError, match="install bubblewrap"):
+        python("print(1)")
+
+
+def test_the_compiler_is_confined_too() -> None:
+    leak = '#include <stdio.h>\n#include "/etc/passwd"\nint main(){}'
+    complaint = programs.prepare("c++", leak)
+    assert isinstance(complaint, str) and "No such file" in complaint and "root:" not in complaint
+    endless = (
+        "template<int n> struct A { enum { v = A<n-1>::v + A<n-2>::v + 1 }; };\nint main(){ return A<100000>::v; }"
+    )
+    assert isinstance(programs.prepare("c++", endless), str)
+
+
+def test_nothing_is_left_on_this_machine_afterwards() -> None:
+    before = set(Path("/tmp").glob("effopd-box-*"))
+    python("while True: pass")
+    python("x = 'a' * 10**10")
+    assert set(Path("/tmp").glob("effopd-box-*")) <= before
+
+
+def test_the_filter_lets_compilers_fork_and_solutions_not() -> None:
+    assert len(filter_bytes(True)) < len(filter_bytes(False))
+    assert len(filter_bytes(False)) % 8 == 0
