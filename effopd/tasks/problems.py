@@ -55,11 +55,14 @@ def _write(path: Path, rows: list[dict[str, str]], columns: tuple[str, ...]) -> 
 
 def _read(path: Path, columns: tuple[str, ...]) -> list[tuple[str, ...]]:
     try:
-        table = pq.read_table(path)
+        return _rows(path, pq.read_table(path), columns)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not a readable parquet file ({str(error).splitlines()[0]})") from None
+
+
+def _rows(path: Path, table: pa.Table, columns: tuple[str, ...]) -> list[tuple[str, ...]]:
     for column in columns:
         if column not in table.column_names:
             raise DataError(f"{path}: column {column!r} is missing; the columns are {', '.join(table.column_names)}")
