@@ -1,0 +1,87 @@
+"""A dataset by its name: a published one with a spec, or a file of the user's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from effopd.datasets.load import load_rows, local_copy
+from effopd.datasets.own import read_own
+from effopd.datasets.prompts import AS_IT_IS, Renderer
+from effopd.datasets.rows import Example, Rejected, read_examples
+from effopd.datasets.spec import Prompt, Source, read_spec, spec_file, spec_names
+from effopd.files import DataError
+from effopd.seeding import generator
+from effopd.tasks import choice, code
+from effopd.tasks.problems import Demonstration, Problem
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """All of a dataset's usable rows, in the order of its source, and what is known about it.
+
+    source: None for a file of the user's own. local: the file that was read, or None for the hub.
+    """
+
+    name: str
+    title: str
+    licence: str
+    source: Source | None
+    local: Path | None
+    prompt: Prompt
+    samples: int
+    examples: list[Example]
+    rejected: list[Rejected]
+
+
+def load(name: str, sources: Path, seed: int) -> Dataset:
+    """The dataset `name`: a published one, from a local copy in `sources` or from the hub, or one's own file there.
+
+    Raises `DataError` when there is none of that name, or no usable row in it.
+    """
+    local = local_copy(sources, name)
+    if name not in spec_names():
+        if local is None:
+            known = ", ".join(spec_names())
+            raise DataError(f"no dataset {name!r}: known are {known}, and files of your own, {sources}/{name}.jsonl")
+        return Dataset(name, name, "the user's own", None, local, AS_IT_IS, 1, read_own(local), [])
+    spec = read_spec(spec_file(name))
+    examples, rejected = read_examples(spec, load_rows(spec, local), seed)
+    if not examples:
+        reason = f"; row {rejected[0].row}: {rejected[0].reason}" if rejected else ""
+        raise DataError(f"{local or spec.source.repository}: not one usable row{reason}")
+    return Dataset(name, spec.title, spec.licence, spec.source, local, spec.prompt, spec.samples, examples, rejected)
+
+
+def problem(example: Example, dataset: Dataset, renderer: Renderer) -> Problem:
+    return Problem(example.task, renderer.render(example, dataset.prompt), example.answer)
+
+
+def demonstration(example: Example, dataset: Dataset, renderer: Renderer) -> Demonstration | None:
+    """A completion to imitate: the row's solution, or its bare answer; None for programs, which have neither."""
+    if example.task == code.TASK:
+        return None
+    bare = (
+        f"Answer: {example.answer}" if example.task == choice.TASK else f"The answer is $\\boxed{{{example.answer}}}$."
+    )
+    return Demonstration(renderer.render(example, dataset.prompt), example.solution or bare)
+
+
+def split(examples: list[Example], sizes: dict[str, int], seed: int) -> dict[str, list[Example]]:
+    """Disjoint random parts of the given sizes; the last takes what is left where that is less.
+
+    Questions that occur twice go to one part only. Raises `DataError` when nothing is left for the last part.
+    """
+    unique = list({example.question: example for example in examples}.values())
+    order = generator(seed, "problems").permutation(len(unique))
+    parts, start = {}, 0
+    for name, size in sizes.items():
+        parts[name] = [unique[i] for i in order[start : start + size]]
+        start += size
+    last = list(sizes)[-1]
+    if not parts[last]:
+        before = sum(sizes.values()) - sizes[last]
+        raise DataError(
+            f"{len(unique)} different questions are too few: {before} are set aside before {last!r} gets any"
+        )
+    return parts

@@ -1,0 +1,118 @@
+"""Rows of a dataset, from a local file or from the hub at a pinned revision, with their numbers for error messages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from effopd.datasets.spec import DatasetSpec
+from effopd.files import DataError
+
+SUFFIXES = (".parquet", ".jsonl", ".json", ".csv")
+
+Row = dict[str, Any]
+
+
+def read_file(path: Path) -> Iterator[tuple[int, Row | DataError]]:
+    """Rows of a parquet, JSONL or CSV file, numbered from 1; a damaged JSONL line comes as the error that it is.
+
+    Raises `DataError` for a file that cannot be read at all.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    match path.suffix:
+        case ".parquet":
+            return enumerate(_parquet_rows(path), start=1)
+        case ".jsonl" | ".json":
+            return _json_rows(path)
+        case ".csv":
+            return enumerate(_csv_rows(path), start=1)
+        case suffix:
+            raise DataError(f"{path}: files of the kind {suffix!r} are not read; expected {', '.join(SUFFIXES)}")
+
+
+def load_rows(spec: DatasetSpec, local: Path | None) -> Iterator[tuple[int, Row | DataError]]:
+    """Rows of a dataset: those of a `local` file where there is one, else of the hub at the spec's revision.
+
+    Raises `DataError` when the dataset can be had from neither.
+    """
+    if local is not None:
+        return read_file(local)
+    source = spec.source
+    if not source.revision:
+        raise DataError(
+            f"{spec.title}: its spec pins no revision of {source.repository}; put a local copy into data/sources/, or "
+            f"the commit that you trust into the spec (`python -m effopd.datasets.pin {source.repository}` names one)"
+        )
+    try:
+        import datasets
+    except ImportError:
+        raise DataError("reading from the hub needs datasets: pip install 'effopd[data]'") from None
+    try:
+        loaded = datasets.load_dataset(
+            source.repository, source.config, split=source.split, revision=source.revision, data_files=source.files
+        )
+    except Exception as error:  # noqa: BLE001 - it raises many kinds: no network, no access, no such file, no such config
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise DataError(f"{spec.title}: {source.repository} cannot be loaded ({reason})") from None
+    return enumerate(iter(loaded), start=1)
+
+
+def local_copy(folder: Path, name: str) -> Path | None:
+    """A file of that name in `folder`. Raises `DataError` when there are several."""
+    found = [folder / f"{name}{suffix}" for suffix in SUFFIXES if (folder / f"{name}{suffix}").is_file()]
+    if len(found) > 1:
+        raise DataError(f"{folder}: {' and '.join(file.name for file in found)} are both there; keep one")
+    return found[0] if found else None
+
+
+def _parquet_rows(path: Path) -> Iterator[Row]:
+    try:
+        with pq.ParquetFile(path) as file:
+            if file.metadata.num_rows == 0:
+                raise DataError(f"{path}: no rows")
+            for batch in file.iter_batches(1024):
+                yield from batch.to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path}: not a readable parquet file ({_first_line(error)})") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: damaged text ({error})") from None
+
+
+def _json_rows(path: Path) -> Iterator[tuple[int, Row | DataError]]:
+    number = 0
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line.decode("utf-8"))
+            except UnicodeDecodeError as error:
+                yield number, DataError(f"not valid UTF-8 ({error.reason} at byte {error.start})")
+            except (json.JSONDecodeError, RecursionError) as error:
+                yield number, DataError(f"not valid JSON ({error})")
+            else:
+                yield number, row if isinstance(row, dict) else DataError("not a JSON object")
+    if number == 0:
+        raise DataError(f"{path}: no rows")
+
+
+def _csv_rows(path: Path) -> list[Row]:
+    options = pyarrow.csv.ParseOptions(newlines_in_values=True)
+    try:
+        table = pyarrow.csv.read_csv(path, parse_options=options)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path}: not a readable CSV file ({_first_line(error)})") from None
+    if table.num_rows == 0:
+        raise DataError(f"{path}: no rows")
+    return list(table.to_pylist())
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

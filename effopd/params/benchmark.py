@@ -1,0 +1,17 @@
+"""Section `benchmark`: published benchmarks, or one's own, for the final weights of some runs."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from effopd.params.section import Section
+
+
+class BenchmarkParams(Section):
+    datasets: list[str]
+    runs: list[str]
+    samples: int = Field(ge=0)
+    limit: int = Field(ge=0)
+    max_new_tokens: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    allow_unsandboxed: bool

@@ -1,0 +1,76 @@
+"""One benchmark for the final weights of one run, with a record of every completion."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import torch
+from tqdm import tqdm
+from typer import Argument
+
+from effopd.evaluation.benchmark import summarise
+from effopd.evaluation.harness_export import export
+from effopd.evaluation.records import evaluate, write_records
+from effopd.files import atomic_path, hash_path, read_json, write_json
+from effopd.models.store import load_model, load_tokenizer
+from effopd.params.benchmark import BenchmarkParams
+from effopd.params.evaluate import EvaluateParams
+from effopd.params.run import RunParams
+from effopd.tasks.problems import read_problems
+from effopd.tasks.verifiers import verify_all
+from effopd.trajectory.store import step_folder, stored_steps
+from stages.harness import MODELS, SCRATCH, Stage, run
+
+BENCHMARKS = Path("reports/benchmarks")
+DATA = Path("data/benchmarks")
+
+
+def main(
+    name: Annotated[str, Argument(metavar="RUN", help="A model, or a folder of checkpoints, under models/.")],
+    dataset: Annotated[str, Argument(help="One of benchmark.datasets.")],
+) -> None:
+    """Write reports/benchmarks/RUN/DATASET: metrics.json, records.parquet, and lm-eval/ for that harness's tools."""
+    stage = Stage()
+    shared = stage.params("run", RunParams, unused=("replicates",))
+    params = stage.params("benchmark", BenchmarkParams, unused=("datasets", "runs", "limit"))
+    confidence = stage.params("evaluate", EvaluateParams, unused=("samples", "pass_at", "batch_size", "resamples"))
+    problems = read_problems(stage.input(DATA / f"{dataset}.parquet"))
+    about = read_json(stage.input(DATA / f"{dataset}.json"))
+    torch.set_num_threads(shared.threads)
+    key = stage.key(without=("benchmark.samples", "benchmark.batch_size", "evaluate.confidence"))
+    folder = stage.input(MODELS / name)
+    weights = folder if (folder / "config.json").is_file() else step_folder(folder, stored_steps(folder)[-1])
+    samples = params.samples or about["samples"]
+
+    journal = SCRATCH / "benchmark" / key / f"{hash_path(weights)}.jsonl"
+    with tqdm(total=len(problems) * samples, desc=f"{name} {dataset}", unit="completion") as bar:
+        records = evaluate(
+            load_model(weights),
+            load_tokenizer(weights),
+            problems,
+            partial(verify_all, workers=os.cpu_count() or 1, allow_unsandboxed=params.allow_unsandboxed),
+            samples=samples,
+            seed=shared.seed,
+            max_new_tokens=params.max_new_tokens,
+            batch_size=params.batch_size,
+            journal=journal,
+            progress=bar.update,
+        )
+    summary = summarise(records, samples, confidence=confidence.confidence, seed=shared.seed)
+
+    stage.check_unchanged()
+    settings = {"seed": shared.seed, "max_new_tokens": params.max_new_tokens, "shots": about["shots"]}
+    with atomic_path(BENCHMARKS / name / dataset) as target:
+        target.mkdir()
+        write_json(target / "metrics.json", summary | {"title": about["title"], "first_prompt": about["first_prompt"]})
+        write_records(target / "records.parquet", problems, records)
+        export(target / "lm-eval", dataset, f"{MODELS / name}", problems, records, summary, settings)
+    interval = f"{summary['low']:.3f}–{summary['high']:.3f}"
+    print(f"{name}, {about['title']}: avg@{samples} {summary['accuracy']:.3f} ({interval})")
+
+
+if __name__ == "__main__":
+    run(main)
