@@ -15,7 +15,9 @@ _ANNOUNCED = re.compile(
     r"[ \t]*\n?[ \t]*(?=\S)",
     re.IGNORECASE,
 )
-_MATH_SPAN = re.compile(r"\$\$(.{1,2000}?)\$\$|\$((?:[^$\\]|\\.){1,2000})\$|\\\((.{1,2000}?)\\\)|\\\[(.{1,2000}?)\\\]", re.DOTALL)
+_MATH_SPAN = re.compile(
+    r"\$\$(.{1,2000}?)\$\$|\$((?:[^$\\]|\\.){1,2000})\$|\\\((.{1,2000}?)\\\)|\\\[(.{1,2000}?)\\\]", re.DOTALL
+)
 
 
 def after_thinking(text: str) -> str:
