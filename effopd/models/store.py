@@ -5,11 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from effopd.files import DataError, atomic_path
 from effopd.models.weights import WEIGHTS, save_weights
+
+DAMAGE = (
+    OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, SafetensorError, StrictDataclassError,
+)  # fmt: skip
+"""What Hugging Face raises on damaged or ill-typed files."""
 
 
 def load_model(path: Path) -> PreTrainedModel:
@@ -17,18 +23,25 @@ def load_model(path: Path) -> PreTrainedModel:
     if not (path / "config.json").is_file():
         raise DataError(f"{path}: not a model folder (no config.json)")
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            path, dtype=torch.float32, use_safetensors=True, trust_remote_code=False, local_files_only=True
+        model, report = AutoModelForCausalLM.from_pretrained(
+            path,
+            dtype=torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+    except DAMAGE as error:
         raise DataError(f"{path}: the model cannot be loaded ({' '.join(str(error).split())[:300]})") from None
+    if missing := sorted(report["missing_keys"]):  # Hugging Face would train on with random numbers in their place
+        raise DataError(f"{path}: {len(missing)} weights are missing, {missing[0]} first")
     return model.eval()
 
 
 def load_tokenizer(path: Path) -> PreTrainedTokenizerBase:
     try:
         return AutoTokenizer.from_pretrained(path, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError) as error:
+    except DAMAGE as error:
         raise DataError(f"{path}: the tokenizer cannot be loaded ({' '.join(str(error).split())[:300]})") from None
 
 
