@@ -100,6 +100,19 @@ def spectral(
         print(f"top-1 % norm ratio        {average.top1_norm_ratio:.4f}")
 
 
+@app.command()
+def pin(
+    repository: Annotated[str, typer.Argument(help="A dataset repository, OWNER/NAME.")],
+) -> None:
+    """The newest commit of a dataset on the hub, for the `revision` of its spec in effopd/datasets/specs."""
+    from huggingface_hub import HfApi
+
+    try:
+        print(HfApi().dataset_info(repository).sha)
+    except Exception as error:  # noqa: BLE001 - no network, no access, no such name: the hub's own words, in one line
+        raise DataError(f"{repository}: {' '.join(str(error).split())[:300]}") from None
+
+
 def main() -> None:
     """Run the command; what goes wrong becomes one line on stderr and exit status 1, or 2 for a wrong option."""
     try:

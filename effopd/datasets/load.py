@@ -48,7 +48,7 @@ def load_rows(spec: DatasetSpec, local: Path | None) -> Iterator[tuple[int, Row 
     if not source.revision:
         raise DataError(
             f"{spec.title}: its spec pins no revision of {source.repository}; put a local copy into data/sources/, or "
-            f"the commit that you trust into the spec (`python -m effopd.datasets.pin {source.repository}` names one)"
+            f"the commit that you trust into the spec (`effopd pin {source.repository}` names one)"
         )
     try:
         import datasets
