@@ -1,34 +1,127 @@
-"""Write the built-in world: problems for training, validation, development and test, and what the base imitates."""
+"""Write what is trained and tested on: the built-in world or a dataset, the benchmarks, and what they share."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+from effopd.datasets import catalogue
+from effopd.datasets.catalogue import Dataset
+from effopd.datasets.contamination import NGRAM, find_overlaps
+from effopd.datasets.prompts import Renderer
+from effopd.datasets.spec import SPECS
+from effopd.files import atomic_path, write_json
+from effopd.params.benchmark import BenchmarkParams
 from effopd.params.data import DataParams
+from effopd.params.prompt import PromptParams
 from effopd.params.run import RunParams
 from effopd.seeding import generator
-from effopd.tasks.arithmetic import sample_demonstrations, sample_splits
-from effopd.tasks.problems import write_demonstrations, write_problems
+from effopd.tasks import arithmetic
+from effopd.tasks.problems import Demonstration, Problem, write_demonstrations, write_problems
 from stages.harness import Stage, run
 
 DATA = Path("data")
+SOURCES = DATA / "sources"
 
 
 def main() -> None:
-    """Write data/*.parquet."""
+    """Write data/*.parquet and data/benchmarks/."""
     stage = Stage()
     seed = stage.params("run", RunParams, unused=("replicates", "threads")).seed
     params = stage.params("data", DataParams)
+    prompt = stage.params("prompt", PromptParams)
+    benchmark = stage.params("benchmark", BenchmarkParams, unused=_UNUSED)
+    stage.input(SOURCES)
+    stage.input(SPECS)
+    renderer = Renderer(prompt)
 
-    splits = sample_splits(generator(seed, "problems"), params)
-    held_out = {problem.prompt for problems in splits.values() for problem in problems}
-    demonstrations = sample_demonstrations(generator(seed, "demonstrations"), params.demonstrations, held_out)
+    if params.source == arithmetic.TASK:
+        splits = arithmetic.sample_splits(generator(seed, "problems"), params)
+        held_out = {problem.prompt for problems in splits.values() for problem in problems}
+        demonstrations = arithmetic.sample_demonstrations(
+            generator(seed, "demonstrations"), params.demonstrations, held_out
+        )
+        questions = {name: [problem.prompt for problem in problems] for name, problems in splits.items()}
+    else:
+        splits, questions, demonstrations = _from_dataset(params, renderer, seed)
+    benchmarks = {name: catalogue.load(name, SOURCES, seed) for name in benchmark.datasets}
+    questions |= {name: [example.question for example in set_.examples] for name, set_ in benchmarks.items()}
+    rendered = {name: _problems(dataset, renderer, benchmark.limit) for name, dataset in benchmarks.items()}
+    shared = {name: _contamination(questions["train"], questions[name]) for name in ("test", *benchmarks)}
 
     stage.check_unchanged()
     for name, problems in splits.items():
         write_problems(DATA / f"{name}.parquet", problems)
     write_demonstrations(DATA / "demonstrations.parquet", demonstrations)
-    print(", ".join(f"{name} {len(problems)}" for name, problems in splits.items()))
+    with atomic_path(DATA / "benchmarks") as folder:
+        folder.mkdir()
+        write_json(folder / "contamination.json", shared)
+        for name, dataset in benchmarks.items():
+            write_problems(folder / f"{name}.parquet", rendered[name])
+            write_json(folder / f"{name}.json", _about(dataset, rendered[name]))
+    print(", ".join(f"{name} {len(problems)}" for name, problems in (splits | rendered).items()))
+    for name, found in shared.items():
+        if found["exact"] or found["ngram"]:
+            print(f"{name}: {found['exact']} questions are in train word for word, {found['ngram']} more in part")
+
+
+_UNUSED = ("runs", "samples", "max_new_tokens", "batch_size", "allow_unsandboxed")
+
+
+def _from_dataset(
+    params: DataParams, renderer: Renderer, seed: int
+) -> tuple[dict[str, list[Problem]], dict[str, list[str]], list[Demonstration]]:
+    """Problems and questions of each split, and demonstrations of the training questions."""
+    dataset = catalogue.load(params.source, SOURCES, seed)
+    _tell_rejected(dataset)
+    sizes = {"test": params.test, "dev": params.dev, "validation": params.validation, "train": params.train}
+    parts = catalogue.split(dataset.examples, sizes, seed)
+    splits = {name: [catalogue.problem(e, dataset, renderer) for e in part] for name, part in parts.items()}
+    questions = {name: [example.question for example in part] for name, part in parts.items()}
+    shown = parts["train"][: params.demonstrations.examples]
+    demonstrations = [d for e in shown if (d := catalogue.demonstration(e, dataset, renderer)) is not None]
+    print(f"{dataset.title}: the first prompt is\n{splits['train'][0].prompt}")
+    return splits, questions, demonstrations
+
+
+def _problems(dataset: Dataset, renderer: Renderer, limit: int) -> list[Problem]:
+    _tell_rejected(dataset)
+    chosen = dataset.examples[:limit] if limit else dataset.examples
+    return [catalogue.problem(example, dataset, renderer) for example in chosen]
+
+
+def _contamination(train: list[str], test: list[str]) -> dict[str, Any]:
+    overlaps = find_overlaps(train, test)
+    return {
+        "questions": len(test),
+        "train_questions": len(train),
+        "ngram_words": NGRAM,
+        "exact": sum(overlap.kind == "exact" for overlap in overlaps),
+        "ngram": sum(overlap.kind == "ngram" for overlap in overlaps),
+        "overlaps": [asdict(overlap) for overlap in overlaps],
+    }
+
+
+def _about(dataset: Dataset, problems: list[Problem]) -> dict[str, Any]:
+    source = "the user's own file" if dataset.source is None else dataset.source.repository
+    return {
+        "title": dataset.title,
+        "licence": dataset.licence,
+        "source": source,
+        "revision": "a local copy" if dataset.local else dataset.source.revision if dataset.source else "",
+        "samples": dataset.samples,
+        "shots": len(dataset.prompt.shots),
+        "rejected": [asdict(rejected) for rejected in dataset.rejected],
+        "first_prompt": problems[0].prompt,
+    }
+
+
+def _tell_rejected(dataset: Dataset) -> None:
+    for rejected in dataset.rejected[:5]:
+        print(f"{dataset.name}: row {rejected.row} is left out: {rejected.reason}")
+    if len(dataset.rejected) > 5:
+        print(f"{dataset.name}: {len(dataset.rejected) - 5} more rows are left out")
 
 
 if __name__ == "__main__":

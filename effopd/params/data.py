@@ -1,4 +1,4 @@
-"""Section `data`: the built-in world of arithmetic chains."""
+"""Section `data`: what is trained on, the built-in world of arithmetic chains or a dataset."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class DemonstrationParams(Section):
 
 
 class DataParams(Section):
+    source: str = Field(min_length=1)
     operations: int = Field(ge=1)
     train: int = Field(ge=1)
     validation: int = Field(ge=1)

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import model_validator
 
 from effopd.params.base import BaseParams
+from effopd.params.benchmark import BenchmarkParams
 from effopd.params.data import DataParams
 from effopd.params.effopd import EffOPDParams
 from effopd.params.evaluate import EvaluateParams
@@ -14,6 +15,7 @@ from effopd.params.interventions import InterventionParams
 from effopd.params.model import ModelParams
 from effopd.params.opd import OPDParams
 from effopd.params.optimizer import OptimizerParams
+from effopd.params.prompt import PromptParams
 from effopd.params.report import ReportParams
 from effopd.params.rl import RLParams
 from effopd.params.rollout import RolloutParams
@@ -26,6 +28,7 @@ from effopd.params.trajectory import TrajectoryParams
 class Params(Section):
     run: RunParams
     data: DataParams
+    prompt: PromptParams
     model: ModelParams
     base: BaseParams
     optimizer: OptimizerParams
@@ -35,6 +38,7 @@ class Params(Section):
     opd: OPDParams
     effopd: EffOPDParams
     evaluate: EvaluateParams
+    benchmark: BenchmarkParams
     spectral: SpectralParams
     interventions: InterventionParams
     report: ReportParams
