@@ -8,43 +8,56 @@ from pathlib import Path
 from effopd.files import atomic_path, write_json, write_text
 from effopd.params.effopd import EffOPDParams
 from effopd.params.evaluate import EvaluateParams
+from effopd.params.interventions import InterventionParams
 from effopd.params.opd import OPDParams
 from effopd.params.report import ReportParams
 from effopd.params.rl import RLParams
 from effopd.params.run import RunParams
+from effopd.report.cards import write_cards
 from effopd.report.claims import claims
 from effopd.report.convergence import speedup
 from effopd.report.figures import save
-from effopd.report.page import TEMPLATE, render
+from effopd.report.mechanism import parts
+from effopd.report.page import SCRIPT, STYLE, TEMPLATE, render
 from effopd.report.plots import plots
 from effopd.report.provenance import revision
-from effopd.report.results import planned_runs, read_results
+from effopd.report.results import Sources, planned_runs, read_results
 from effopd.report.story import chapters, figures
 from effopd.report.summary import metrics, summary
 from effopd.trajectory.layout import METRICS
 from stages.harness import MODELS, Stage, environment, run
 
 REPORTS = Path("reports")
-EVALUATION, SPECTRAL, TIMING = REPORTS / "evaluation", REPORTS / "spectral", REPORTS / "timing.json"
+SOURCES = Sources(
+    models=MODELS,
+    evaluation=REPORTS / "evaluation",
+    spectral=REPORTS / "spectral",
+    interventions=REPORTS / "interventions",
+    paths=REPORTS / "paths.json",
+    timing=REPORTS / "timing.json",
+)
 
 
 def main() -> None:
-    """Write reports/index.html, summary.json, metrics.json and figures/."""
+    """Write reports/index.html, summary.json, metrics.json, figures/ and cards/."""
     stage = Stage()
     shared = stage.params("run", RunParams, unused=("threads",))
     rl = stage.params("rl", RLParams)
     opd = stage.params("opd", OPDParams)
     effopd = stage.params("effopd", EffOPDParams)
+    taken_apart = stage.params("interventions", InterventionParams)
     evaluate = stage.params("evaluate", EvaluateParams, unused=("batch_size", "pass_at"))
     params = stage.params("report", ReportParams)
     names = planned_runs(("rl",), ("opd", "effopd"), shared.replicates, "opd", opd.sweep)
-    for read in (*(MODELS / name.name / METRICS for name in names), EVALUATION, SPECTRAL, TIMING, TEMPLATE):
-        stage.input(read)
-    results = read_results(names, MODELS, EVALUATION, SPECTRAL, TIMING)
+    for read in (*(MODELS / name.name / METRICS for name in names), *asdict(SOURCES).values(), TEMPLATE, STYLE, SCRIPT):
+        if read != MODELS:
+            stage.input(read)
+    results = read_results(names, ("rl", *taken_apart.methods), SOURCES)
 
     gain = speedup(results, params.target_share)
-    verdicts = claims(results, gain, params.target_share)
-    story = chapters(results, gain)
+    apart = parts(results, evaluate.confidence, evaluate.resamples, shared.seed)
+    verdicts = claims(results, gain, params.target_share, apart)
+    story = chapters(results, gain, apart)
     provenance = {
         **asdict(revision()),
         "params": {
@@ -52,6 +65,7 @@ def main() -> None:
             "rl": rl.model_dump(),
             "opd": opd.model_dump(),
             "effopd": effopd.model_dump(),
+            "interventions": taken_apart.model_dump(),
             "evaluate": evaluate.model_dump(exclude={"batch_size", "pass_at"}),
             "report": params.model_dump(),
         },
@@ -62,6 +76,8 @@ def main() -> None:
         results=results,
         speedup=gain,
         target_share=params.target_share,
+        confidence=evaluate.confidence,
+        apart=apart,
         claims=verdicts,
         chapters=story,
         provenance=provenance,
@@ -70,9 +86,11 @@ def main() -> None:
     stage.check_unchanged()
     with atomic_path(REPORTS / "figures") as folder:
         save(figures(story), folder)
-        plots(results, folder / "dvc")
-    write_json(REPORTS / "summary.json", summary(results, gain, verdicts, provenance))
-    write_json(REPORTS / "metrics.json", metrics(results, gain))
+        plots(results, apart, folder / "dvc")
+    with atomic_path(REPORTS / "cards") as folder:
+        write_cards(results, provenance, folder)
+    write_json(REPORTS / "summary.json", summary(results, gain, verdicts, apart, provenance))
+    write_json(REPORTS / "metrics.json", metrics(results, gain, apart))
     write_text(REPORTS / "index.html", page)
     print(f"{REPORTS / 'index.html'}: " + ", ".join(f"{claim.name} {claim.verdict}" for claim in verdicts))
 

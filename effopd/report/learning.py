@@ -1,4 +1,4 @@
-"""Figures of training: learning curves over three costs, speed-ups, EffOPD's triggers, training logs."""
+"""Figures of training: learning curves over three costs, speed-ups, training logs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,29 @@ import altair as alt
 
 from effopd.report.convergence import Speedup
 from effopd.report.estimates import final_accuracy
-from effopd.report.figures import GREY, LABELS, PALETTE, Figure, Row, colours, data, label, layered, legend
+from effopd.report.figures import (
+    GREY,
+    LABELS,
+    PALETTE,
+    Choice,
+    Figure,
+    Row,
+    colours,
+    data,
+    label,
+    layered,
+    legend,
+    named_axis,
+)
 from effopd.report.results import LogRow, Results, Run
 
-COSTS = {"step": "optimiser steps", "seconds": "seconds, validation included", "sampled_tokens": "sampled tokens"}
+COSTS = {"steps": "step", "sampled tokens": "sampled_tokens", "wall time": "seconds"}
+AXES = {
+    "steps": "optimiser steps",
+    "sampled tokens": "sampled tokens, validation included",
+    "wall time": "seconds, validation included",
+}
+SHOWN = ("run", "method", "step", "accuracy", "low", "high")
 COMPARISONS = {
     "steps": "steps",
     "wall": "wall time",
@@ -20,30 +39,36 @@ COMPARISONS = {
     "best_lr_steps": "steps at the best rate",
     "best_lr_wall": "wall time at the best rate",
 }
+LOGGED = {
+    "Reverse KL to the teacher": ("reverse_kl", "nats a token", ".4f"),
+    "Entropy of the student": ("entropy", "nats a token", ".3f"),
+    "Completion length": ("completion_length", "tokens", ".1f"),
+}
+"""What is drawn of a training log: its field, unit and format."""
 MOST_LOG_ROWS = 400  # of one run in a training curve: more than the pixels it is drawn on
 
 
-def learning_curves(results: Results, speedup: Speedup) -> list[Figure]:
-    """Accuracy against steps, seconds and sampled tokens; the last two without runs that were not timed."""
-    every = [row for run in results.runs for row in _curve_rows(run)]
-    figures = []
-    for cost, title in COSTS.items():
-        rows = [row for row in every if row[cost] is not None and (cost == "step" or row["step"] > 0)]
-        if not rows:
-            continue
-        name = "learning_curves" if cost == "step" else f"learning_curves_{cost}"
-        figures.append(
-            Figure(
-                name=name,
-                title=f"Accuracy against {title.partition(',')[0]}",
-                caption=_curve_caption(results, speedup, cost),
-                description=f"Line chart of test accuracy against {title}: a line for each run, their median thick.",
-                chart=_curve_chart(results, rows, cost, speedup.target),
-                rows=rows,
-                wide=cost == "step",
-            )
-        )
-    return figures
+def learning_curves(results: Results, speedup: Speedup) -> Figure:
+    """Accuracy against steps, sampled tokens or seconds; a run that was not timed has no curve over seconds."""
+    rows = [row for run in results.runs for row in _curve_rows(run)]
+    costs = {name: field for name, field in COSTS.items() if any(row[field] for row in rows)}
+    shown = [
+        {**{key: row[key] for key in SHOWN}, "cost": name, "x": row[field]}
+        for name, field in costs.items()
+        for row in rows
+        if row[field]  # a logarithm has no 0: the base is a line of its own
+    ]
+    axis = " : ".join([*(f"cost == '{name}' ? '{AXES[name]}'" for name in costs), "''"])
+    return Figure(
+        name="learning_curves",
+        title="Accuracy over training",
+        caption=_curve_caption(results, speedup),
+        description="Line chart of test accuracy against a cost of training, a line for each run, their median thick.",
+        chart=_curve_chart(results, shown, speedup.target).properties(title=named_axis(axis)),
+        rows=rows,
+        wide=True,
+        controls=[Choice("cost", "Against", list(costs))],
+    )
 
 
 def _curve_rows(run: Run) -> list[Row]:
@@ -62,25 +87,22 @@ def _curve_rows(run: Run) -> list[Row]:
     ]
 
 
-def _curve_chart(results: Results, rows: Sequence[Row], cost: str, target: float | None) -> alt.LayerChart:
-    ticks = [0] + [2**n for n in range(24) if 2**n <= max(row[cost] for row in rows)]
-    scale, axis = (
-        (alt.Scale(type="symlog", constant=1), alt.Axis(values=ticks, format="d", grid=False))
-        if cost == "step"
-        else (alt.Scale(type="log", nice=False), alt.Axis(grid=False, format="~s", tickCount=6))
-    )
-    x = alt.X(f"{cost}:Q", title=COSTS[cost], scale=scale, axis=axis)
+def _curve_chart(results: Results, rows: Sequence[Row], target: float | None) -> alt.LayerChart:
+    x = alt.X("x:Q", title=None, scale=alt.Scale(type="log", nice=False), axis=alt.Axis(grid=False, format="~s"))
     y = alt.Y("accuracy:Q", title="accuracy at temperature 1", scale=alt.Scale(domain=[0, 1]))
     colour = colours(results, with_sweep=True)
-    tooltip = ["run:N", "step:Q", "seconds:Q", "sampled_tokens:Q", "accuracy:Q", "low:Q", "high:Q"]
-    middle = alt.Chart(data(_over_replicates(rows))).encode(x=x, color=colour)
+    middle = alt.Chart(data(_over_replicates(rows))).transform_filter("datum.cost == cost").encode(x=x, color=colour)
     swept = {label(run) for run in results.sweep}
-    repeated = [row for row in rows if row["method"] not in swept]
+    single = alt.Chart(data([row for row in rows if row["method"] not in swept])).transform_filter("datum.cost == cost")
+    points = alt.Chart(data(rows)).transform_filter("datum.cost == cost")
     return layered(
         middle.mark_area(opacity=0.15).encode(y=alt.Y("low:Q", title="accuracy at temperature 1"), y2="high:Q"),
-        alt.Chart(data(repeated)).mark_line(strokeWidth=1, opacity=0.5).encode(x=x, y=y, color=colour, detail="run:N"),
+        single.mark_line(strokeWidth=1, opacity=0.5).encode(x=x, y=y, color=colour, detail="run:N"),
         middle.mark_line(strokeWidth=2.5).encode(y=y, strokeDash=_dashes(results)),
-        alt.Chart(data(rows)).mark_circle(size=24, opacity=0.8).encode(x=x, y=y, color=colour, tooltip=tooltip),
+        points.mark_circle(size=24, opacity=0.8).encode(
+            x=x, y=y, color=colour, tooltip=["run:N", "step:Q", "x:Q", "accuracy:Q", "low:Q", "high:Q"]
+        ),
+        _reference(results.base.accuracy, "base"),
         *([_reference(target, "target")] if target is not None else []),
     )
 
@@ -90,29 +112,24 @@ def _dashes(results: Results) -> alt.StrokeDash:
     patterns = [[4, 3], [2, 2], [8, 3], [8, 3, 2, 3], [1, 3], [12, 4]]
     swept = {label(run): patterns[i % len(patterns)] for i, run in enumerate(results.sweep)}
     scale = alt.Scale(domain=names, range=[swept.get(name, [1, 0]) for name in names])
-    return alt.StrokeDash("method:N", title=None, scale=scale, legend=legend(columns=2))
+    return alt.StrokeDash("method:N", title=None, scale=scale, legend=legend(2, lines=True))
 
 
 def _over_replicates(rows: Sequence[Row]) -> list[Row]:
     """Medians over replicates at each step, and means of the intervals' bounds."""
-    groups: dict[tuple[str, int], list[Row]] = {}
+    groups: dict[tuple[str, str, int], list[Row]] = {}
     for row in rows:
-        groups.setdefault((row["method"], row["step"]), []).append(row)
+        groups.setdefault((row["cost"], row["method"], row["step"]), []).append(row)
     return [
         {
+            "cost": cost,
             "method": method,
             "step": step,
-            **{key: median(row[key] for row in group) for key in ("sampled_tokens", "accuracy")},
-            "seconds": _median_or_none([row["seconds"] for row in group]),
+            **{key: median(row[key] for row in group) for key in ("x", "accuracy")},
             **{key: fmean(row[key] for row in group) for key in ("low", "high")},
         }
-        for (method, step), group in groups.items()
+        for (cost, method, step), group in groups.items()
     ]
-
-
-def _median_or_none(values: Sequence[float | None]) -> float | None:
-    present = [value for value in values if value is not None]
-    return median(present) if present else None
 
 
 def _reference(value: float, name: str) -> alt.LayerChart:
@@ -122,30 +139,28 @@ def _reference(value: float, name: str) -> alt.LayerChart:
     return layered(row.mark_rule(strokeDash=[3, 3], color=GREY), text)
 
 
-def _curve_caption(results: Results, speedup: Speedup, cost: str) -> str:
-    if cost == "step":
-        ends = []
-        for method in results.methods:
-            if found := final_accuracy(results.of(method)):
-                last = results.of(method)[0].final.step
-                ends.append(
-                    f"{LABELS.get(method, method)} ends at {found.mean:.3f} ({found.low:.3f}–{found.high:.3f}) "
-                    f"after {last} steps"
-                )
-        return (
-            f"The base starts at {results.base.accuracy:.3f}. {'; '.join(ends)}. Thin lines are replicates, the thick "
-            "one their median; bands are confidence intervals over problems; dashed lines are other learning rates."
-        )
-    name, what = ("wall", "wall time") if cost == "seconds" else ("tokens", "sampled tokens")
-    ratio = getattr(speedup, name)
-    gain = "was not measured" if ratio is None else f"is {ratio:.2f}"
+def _curve_caption(results: Results, speedup: Speedup) -> str:
+    ends = []
+    for method in results.methods:
+        if found := final_accuracy(results.of(method)):
+            last = results.of(method)[0].final.step
+            ends.append(
+                f"{LABELS.get(method, method)} ends at {found.mean:.3f} ({found.low:.3f}–{found.high:.3f}) "
+                f"after {last} steps"
+            )
+    gains = [
+        f"{getattr(speedup, field):.2f} in {name}" if getattr(speedup, field) is not None else f"not measured in {name}"
+        for field, name in (("steps", "steps"), ("tokens", "sampled tokens"), ("wall", "wall time"))
+    ]
     spent = [run.validation_seconds for run in results.of("effopd") if run.validation_seconds is not None]
     total = [run.final.seconds for run in results.of("effopd") if run.final.seconds is not None]
     share = f" Validation takes {sum(spent) / sum(total) * 100:.0f} % of EffOPD's time." if spent and sum(total) else ""
     untimed = [run.name for run in results.runs if run.final.seconds is None]
     missing = f" Not timed: {', '.join(untimed)}." if untimed else ""
-    return f"The same curves against {what}. EffOPD's median speed-up to the target {gain}." + (
-        (share + missing) if cost == "seconds" else ""
+    return (
+        f"The base starts at {results.base.accuracy:.3f}. {'; '.join(ends)}. EffOPD's median speed-up to the target: "
+        f"{', '.join(gains)}.{share}{missing} Thin lines are replicates, thick ones their median; bands are "
+        "intervals over problems; dashed lines are other learning rates."
     )
 
 
@@ -187,97 +202,51 @@ def speedups(speedup: Speedup) -> Figure:
     )
 
 
-def triggers(run: Run) -> Figure:
-    """The validation score of every candidate at every trigger of one run."""
-    rows: list[Row] = []
-    for trigger in run.triggers:
-        rows.append({"trigger": trigger.step, "multiplier": 0.0, "score": trigger.score, "outcome": "trained weights"})
-        for one in trigger.candidates:
-            outcome = "kept" if one.k == trigger.accepted else "passed" if one.k < trigger.accepted else "failed"
-            rows.append({"trigger": trigger.step, "multiplier": one.multiplier, "score": one.score, "outcome": outcome})
-    leaps = [trigger for trigger in run.triggers if trigger.accepted]
-    said = [
-        f"step {t.step}: {t.score:.2f} → {next(c.score for c in t.candidates if c.k == t.accepted):.2f} "
-        f"by Δ × {next(c.multiplier for c in t.candidates if c.k == t.accepted):g}"
-        for t in leaps
-    ]
-    name = f"Replicate {run.replicate}" if run.replicate is not None else run.name
-    colour = alt.Color(
-        "outcome:N",
-        title=None,
-        scale=alt.Scale(
-            domain=["trained weights", "passed", "kept", "failed"],
-            range=[PALETTE["opd"], "#66c2a5", PALETTE["effopd"], PALETTE["rl"]],
-        ),
-        legend=legend(columns=2),
-    )
-    shape = alt.Shape(
-        "outcome:N",
-        scale=alt.Scale(
-            domain=["trained weights", "passed", "kept", "failed"], range=["circle", "circle", "diamond", "cross"]
-        ),
-        title=None,
-        legend=legend(columns=2),
-    )
-    size = alt.condition("datum.outcome == 'kept'", alt.value(130), alt.value(55))
-    multipliers = sorted({row["multiplier"] for row in rows})
-    chart = alt.Chart(data([row for row in rows if row["score"] is not None])).mark_point(filled=True, opacity=1)
-    return Figure(
-        name=f"triggers_{run.name}",
-        title=f"{name}: candidates at each trigger",
-        caption=f"{name} leaps at {len(leaps)} of {len(run.triggers)} triggers"
-        + (f" ({'; '.join(said)})." if said else "."),
-        description=f"Validation score of each candidate of {run.name}, by trigger step and multiplier.",
-        chart=chart.encode(
-            x=alt.X("trigger:O", title="trigger at step; candidates by multiplier", axis=alt.Axis(labelAngle=0)),
-            xOffset=alt.XOffset("multiplier:O", scale=alt.Scale(domain=multipliers)),
-            y=alt.Y("score:Q", title="validation accuracy", scale=alt.Scale(zero=False, nice=True)),
-            color=colour,
-            shape=shape,
-            size=size,
-            tooltip=["trigger:O", "multiplier:Q", "score:Q", "outcome:N"],
-        ),
-        rows=rows,
-    )
-
-
-def training_curves(results: Results) -> list[Figure]:
+def training_curves(results: Results) -> Figure:
     """Reverse KL, entropy and completion length while training."""
-    distilled = [method for method in results.methods if method != "rl"]  # RL's KL is to the base, not to the teacher
-    every = list(results.methods)
-    return [
-        _training_curve(results, distilled, "reverse_kl", "Reverse KL to the teacher", "nats a token", ".4f"),
-        _training_curve(results, every, "entropy", "Entropy of the student", "nats a token", ".3f"),
-        _training_curve(results, every, "completion_length", "Completion length", "tokens", ".1f"),
-    ]
-
-
-def _training_curve(results: Results, methods: Sequence[str], field: str, title: str, unit: str, form: str) -> Figure:
     rows: list[Row] = []
     said = []
-    for method in methods:
-        runs = results.of(method)
-        for run in runs:
-            rows += [
-                {"run": run.name, "method": label(run), "step": r.step, field: getattr(r, field)} for r in _thin(run)
-            ]
-        if runs:
+    for name, (field, unit, form) in LOGGED.items():
+        ends = []
+        for method in results.methods:
+            runs = results.of(method)
+            if field == "reverse_kl" and method == "rl":  # RL's is to the base, not to the teacher
+                continue
+            for run in runs:
+                rows += [
+                    {
+                        "quantity": name,
+                        "run": run.name,
+                        "method": label(run),
+                        "step": row.step,
+                        "value": getattr(row, field),
+                    }
+                    for row in _thin(run)
+                ]
             first, last = (median(getattr(run.log[i], field) for run in runs) for i in (0, -1))
-            said.append(f"{LABELS.get(method, method)} from {first:{form}} to {last:{form}}")
-    chart = alt.Chart(data(rows)).mark_line(strokeWidth=1.5, opacity=0.85)
+            ends.append(f"{LABELS.get(method, method)} {first:{form}} → {last:{form}}")
+        said.append(f"{name} in {unit}: {', '.join(ends)}")
+    title = " : ".join([*(f"quantity == '{name}' ? '{name}, {unit}'" for name, (_, unit, _) in LOGGED.items()), "''"])
     return Figure(
-        name=f"training_{field}",
-        title=title,
-        caption=f"{'; '.join(said)} {unit} between the first and the last step, medians over replicates.",
-        description=f"Line chart of {title.lower()} against optimiser steps, one line for each run.",
-        chart=chart.encode(
-            x=alt.X("step:Q", title="optimiser steps", axis=alt.Axis(grid=False)),
-            y=alt.Y(f"{field}:Q", title=unit),
-            color=colours(results, methods),
-            detail="run:N",
-            tooltip=["run:N", "step:Q", f"{field}:Q"],
-        ),
+        name="training",
+        title="While they train",
+        caption=f"First and last step, medians over replicates. {'. '.join(said)}.",
+        description="Line chart of a quantity that is logged while training against steps, one line for each run.",
+        chart=layered(
+            alt.Chart(data(rows))
+            .transform_filter("datum.quantity == quantity")
+            .mark_line(strokeWidth=1.5, opacity=0.85)
+            .encode(
+                x=alt.X("step:Q", title="optimiser steps", axis=alt.Axis(grid=False)),
+                y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),
+                color=colours(results),
+                detail="run:N",
+                tooltip=["run:N", "step:Q", "value:Q"],
+            )
+        ).properties(title=alt.TitleParams(text=alt.ExprRef(title), anchor="start")),
         rows=rows,
+        wide=True,
+        controls=[Choice("quantity", "Show", list(LOGGED))],
     )
 
 

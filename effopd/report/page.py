@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import vl_convert as vlc
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from effopd.report.claims import Claim
 from effopd.report.convergence import Speedup
 from effopd.report.estimates import final_accuracy, top1_is_spectral
-from effopd.report.figures import DARK, LABELS, LIGHT, Figure, theme
+from effopd.report.figures import DARK, LABELS, LIGHT, Choice, Figure, Slider, theme
+from effopd.report.interventions import defined
+from effopd.report.mechanism import Parts
 from effopd.report.results import Results
 from effopd.report.updates import PAPER_MODELS, spectral_methods, spectral_table
+from effopd.report.verdicts import Claim, Verdict
 
-TEMPLATE = Path(__file__).with_name("page.html")
+TEMPLATE, STYLE, SCRIPT = (Path(__file__).with_name(f"page.{kind}") for kind in ("html", "css", "js"))
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ def render(
     results: Results,
     speedup: Speedup,
     target_share: float,
+    confidence: float,
+    apart: Parts,
     claims: Sequence[Claim],
     chapters: Sequence[Chapter],
     provenance: Mapping[str, Any],
@@ -57,25 +62,37 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    specs = {figure.name: figure.spec() for chapter in chapters for figure in chapter.figures}
+    figures = [figure for chapter in chapters for figure in chapter.figures]
+    drawn = {
+        "specs": {figure.name: figure.spec for figure in figures},
+        "controls": {figure.name: {one.param: _control(one) for one in figure.controls} for figure in figures},
+        "light": theme(LIGHT),
+        "dark": theme(DARK),
+    }
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         title=title,
-        headlines=headlines(results, speedup),
+        zip=zip,
+        tally=tally(claims),
+        control_data=_control_data,
+        confidence=f"{confidence * 100:g}",
+        headlines=headlines(results, speedup, apart),
         claims=claims,
         chapters=chapters,
-        limits=limits(results, target_share),
+        limits=limits(results, target_share, apart),
         table=spectral_table(results),
         table_methods=spectral_methods(results),
         paper_models=PAPER_MODELS,
         top1_is_spectral=top1_is_spectral(results),
         provenance=provenance,
         params=_flat(provenance.get("params", {})),
-        figures_json=_script({"specs": specs, "light": theme(LIGHT), "dark": theme(DARK)}),
+        css=_inline(STYLE.read_text(encoding="utf-8")),
+        js=_inline(SCRIPT.read_text(encoding="utf-8")),
+        figures_json=_script(drawn),
         vega=_inline(vlc.javascript_bundle("window.vegaEmbed = vegaEmbed;")),
     )
 
 
-def headlines(results: Results, speedup: Speedup) -> list[Headline]:
+def headlines(results: Results, speedup: Speedup, apart: Parts) -> list[Headline]:
     """Accuracies and speed-ups; what was not measured says so."""
     found = [Headline(f"{results.base.accuracy:.2f}", "accuracy of the base")]
     for method in results.methods:
@@ -87,10 +104,21 @@ def headlines(results: Results, speedup: Speedup) -> list[Headline]:
         (speedup.best_lr_steps, "its speed-up in steps over OPD's best rate"),
     ):
         found.append(Headline("–" if value is None else f"{value:.1f}×", words))
+    if "opd" in apart:
+        early = apart["opd"].rows("rescaling", beta=1.0)[0]
+        kept = defined(apart["opd"].kept(early).value)
+        words = f"of OPD's final accuracy from its update at {(early.progress or 0) * 100:g} % of training, stretched"
+        found.append(Headline("–" if kept is None else f"{kept * 100:.0f} %", words))
     return found
 
 
-def limits(results: Results, target_share: float) -> list[str]:
+def tally(claims: Sequence[Claim]) -> str:
+    """How many claims got each verdict."""
+    counts = Counter(claim.verdict for claim in claims)
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in get_args(Verdict) if counts[verdict])
+
+
+def limits(results: Results, target_share: float, apart: Parts) -> list[str]:
     """What a reader should know before believing the page; each sentence only where it holds."""
     replicates = min((len(results.of(method)) for method in results.methods if method != "rl"), default=0)
     said = [
@@ -105,6 +133,18 @@ def limits(results: Results, target_share: float) -> list[str]:
         "Wall time is that of the machine that trained the runs, and comparable only if nothing else ran beside them.",
         "Alignment is with a run's own last checkpoint: a run that is stopped earlier is aligned sooner.",
     ]
+    if apart:
+        samples = next(iter(apart.values()))
+        said.append(
+            f"Interventions are scored on the same {samples.ends[0].n} problems with common random numbers, so "
+            "differences are compared in pairs. Parts of an update are shorter than the whole, so a window that gains "
+            "little may be short rather than unimportant. Reinforcement learning has one replicate: its comparisons "
+            "with distillation tell nothing of its training seed."
+        )
+        said.append(
+            "Recovered shares are of the final accuracy, as in the paper, which a base that is right by itself makes "
+            "large, and of the gain over the base, which is the stricter one."
+        )
     if top1_is_spectral(results):
         said.append(
             "The weight matrices have ranks of 100 or less, so their leading 1 % is one component, and the top-1 % "
@@ -124,6 +164,18 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     return rows
 
 
+def _control(control: Choice | Slider) -> dict[str, Sequence[str] | Sequence[float]]:
+    """What the script needs to know of a control."""
+    if isinstance(control, Slider):
+        return {"values": control.values, "words": control.words}
+    return {"values": control.options}
+
+
+def _control_data(figure: str, param: str) -> Markup:
+    """The attributes by which the script finds what a radio button sets."""
+    return Markup('data-chart="{}" data-param="{}"').format(figure, param)
+
+
 def _script(value: object) -> Markup:
     """JSON that can stand in a script element: nothing in it can close the element."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -131,7 +183,7 @@ def _script(value: object) -> Markup:
 
 
 def _inline(script: str) -> Markup:
-    """A script of ours, checked to stay inside its element."""
-    if "</script" in script.lower() or "<!--" in script:
-        raise ValueError("the chart library's script cannot be inlined: it would close its own element")
+    """A script or style sheet, checked to stay inside its element."""
+    if any(end in script.lower() for end in ("</script", "</style", "<!--")):
+        raise ValueError("a script cannot be inlined: it would close its own element")
     return Markup(script)  # noqa: S704

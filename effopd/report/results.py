@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from effopd.files import DataError, read_json, read_jsonl
+from effopd.report.interventions import Intervened, read_interventions
 from effopd.trajectory.layout import ABOUT, METRICS, TRIGGERS
 
 
@@ -93,6 +97,48 @@ class LayerNorm:
 
 
 @dataclass(frozen=True)
+class MatrixNorm:
+    """‖ΔW‖_F of one weight matrix at one checkpoint. part: `q_proj` and so on."""
+
+    step: int
+    layer: int
+    kind: str
+    part: str
+    update_norm: float
+    relative_update_norm: float | None
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """All singular values of one weight matrix's final update, descending."""
+
+    layer: int
+    kind: str
+    part: str
+    singular_values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class PathPoint:
+    """A checkpoint's place in the plane of all paths, and its distance from the base in weight space."""
+
+    run: str
+    step: int
+    x: float
+    y: float
+    update_norm: float
+
+
+@dataclass(frozen=True)
+class Paths:
+    """parameters: of one model. explained: the plane's two shares of the variance of all checkpoints."""
+
+    parameters: int
+    explained: tuple[float, float]
+    points: tuple[PathPoint, ...]
+
+
+@dataclass(frozen=True)
 class Spectral:
     """A run's final update, averaged over attention and MLP matrices, and its alignment along training."""
 
@@ -105,6 +151,8 @@ class Spectral:
     explained_variance: float | None
     alignment: tuple[Alignment, ...]
     layers: tuple[LayerNorm, ...]
+    matrices: tuple[MatrixNorm, ...]
+    spectra: tuple[Spectrum, ...]
 
 
 @dataclass(frozen=True)
@@ -113,6 +161,7 @@ class Run:
 
     validation_seconds: spent on scoring candidates, contained in the checkpoints' seconds; None when not timed.
     spectral: None for runs whose updates are not analysed, such as those of the sweep.
+    interventions: empty for runs that are not taken apart.
     """
 
     name: str
@@ -125,6 +174,7 @@ class Run:
     triggers: tuple[Trigger, ...]
     validation_seconds: float | None
     spectral: Spectral | None
+    interventions: tuple[Intervened, ...] = ()
 
     @property
     def final(self) -> Checkpoint:
@@ -136,6 +186,7 @@ class Results:
     """All runs of one pipeline."""
 
     runs: tuple[Run, ...]
+    paths: Paths
 
     @property
     def base(self) -> Checkpoint:
@@ -168,18 +219,34 @@ def planned_runs(
     )
 
 
-def read_results(names: Sequence[RunName], models: Path, evaluation: Path, spectral: Path, timing: Path) -> Results:
-    """Read every named run. Raises `DataError` that names the file when one is missing or has another shape."""
-    seconds = read_json(timing)
+@dataclass(frozen=True)
+class Sources:
+    """Where the stages leave their results."""
+
+    models: Path
+    evaluation: Path
+    spectral: Path
+    interventions: Path
+    paths: Path
+    timing: Path
+
+
+def read_results(names: Sequence[RunName], taken_apart: Sequence[str], sources: Sources) -> Results:
+    """Read every named run. Raises `DataError` that names the file when one is missing or has another shape.
+
+    taken_apart: the methods on whose updates interventions were made.
+    """
+    seconds = read_json(sources.timing)
     if not isinstance(seconds, dict):
-        raise DataError(f"{timing}: expected the seconds of each run by its name, found {type(seconds).__name__}")
-    return Results(tuple(_read_run(name, models, evaluation, spectral, timing, seconds) for name in names))
+        raise DataError(
+            f"{sources.timing}: expected the seconds of each run by its name, found {type(seconds).__name__}"
+        )
+    runs = tuple(_read_run(name, name.method in taken_apart, sources, seconds) for name in names)
+    return Results(runs, _paths(sources.paths))
 
 
-def _read_run(
-    name: RunName, models: Path, evaluation: Path, spectral: Path, timing: Path, seconds: Mapping[str, Any]
-) -> Run:
-    folder = models / name.name
+def _read_run(name: RunName, is_taken_apart: bool, sources: Sources, seconds: Mapping[str, Any]) -> Run:
+    folder, timing = sources.models / name.name, sources.timing
     log = _rows(folder / METRICS, read_jsonl(folder / METRICS), "step", "reverse_kl", "sampled_tokens")
     about = read_json(folder / ABOUT)
     triggers = folder / TRIGGERS
@@ -187,7 +254,7 @@ def _read_run(
         raise DataError(f"{timing}: no entry for {name.name}; run the stage that gathers the seconds again")
     times = seconds[name.name]
     totals = None if times is None else _running_seconds(timing, name.name, times, log[-1]["step"])
-    curve_file = evaluation / name.name / "curve.json"
+    curve_file = sources.evaluation / name.name / "curve.json"
     return Run(
         name=name.name,
         method=name.method,
@@ -201,7 +268,12 @@ def _read_run(
         log=tuple(LogRow(**{key: _value(folder / METRICS, row, key) for key in LogRow.__annotations__}) for row in log),
         triggers=tuple(_trigger(triggers, row) for row in read_jsonl(triggers)) if triggers.exists() else (),
         validation_seconds=None if times is None else sum(row.get("validation_seconds", 0.0) for row in times),
-        spectral=None if name.rate is not None else _spectral(spectral / name.name / "summary.json"),
+        spectral=None if name.rate is not None else _spectral(sources.spectral / name.name),
+        interventions=(
+            read_interventions(sources.interventions / f"{name.name}.parquet")
+            if is_taken_apart and name.rate is None
+            else ()
+        ),
     )
 
 
@@ -243,7 +315,8 @@ def _trigger(path: Path, row: Mapping[str, Any]) -> Trigger:
     )
 
 
-def _spectral(path: Path) -> Spectral:
+def _spectral(folder: Path) -> Spectral:
+    path = folder / "summary.json"
     summary = read_json(path)
     steps = _value(path, summary, "steps")
     if not steps:
@@ -259,7 +332,30 @@ def _spectral(path: Path) -> Spectral:
         explained_variance=_value(path, summary, "explained_variance"),
         alignment=tuple(Alignment(**{key: row[key] for key in Alignment.__annotations__}) for row in aligned),
         layers=tuple(LayerNorm(**{key: row[key] for key in LayerNorm.__annotations__}) for row in layers),
+        matrices=tuple(MatrixNorm(**row) for row in _table(folder / "matrices.parquet", MatrixNorm)),
+        spectra=tuple(Spectrum(**row) for row in _table(folder / "spectra.parquet", Spectrum)),
     )
+
+
+def _paths(path: Path) -> Paths:
+    found = read_json(path)
+    rows = _rows(path, _value(path, found, "points"), *PathPoint.__annotations__)
+    first, second = _value(path, found, "explained")
+    points = tuple(PathPoint(**{key: row[key] for key in PathPoint.__annotations__}) for row in rows)
+    return Paths(_value(path, found, "parameters"), (first, second), points)
+
+
+def _table(path: Path, row: type) -> Sequence[Mapping[str, Any]]:
+    """The columns of a parquet file that `row` has fields for."""
+    columns = list(row.__annotations__)
+    try:
+        return pq.read_table(path, columns=columns).to_pylist()
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(
+            f"{path}: not usable ({str(error).splitlines()[0]}); run the stage that writes it again"
+        ) from None
 
 
 def _value(path: Path, row: Any, key: str) -> Any:

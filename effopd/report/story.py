@@ -4,54 +4,80 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from effopd.report import learning, updates
+from effopd.report import geometry, learning, updates
 from effopd.report.convergence import Speedup
 from effopd.report.figures import Figure
+from effopd.report.leaps import leaps
+from effopd.report.mechanism import Parts, mechanism
 from effopd.report.page import Chapter
 from effopd.report.results import Results
 
 
-def chapters(results: Results, speedup: Speedup) -> tuple[Chapter, ...]:
-    """Runs, convergence, EffOPD step by step, the updates' spectra, their alignment, their place in the network."""
-    curves = learning.learning_curves(results, speedup)
-    told = (
-        Chapter(
+def chapters(results: Results, speedup: Speedup, apart: Parts) -> tuple[Chapter, ...]:
+    """Runs, convergence, redundancy avoidance, lock-in, EffOPD step by step, results."""
+    parts = mechanism(results, apart)
+    told: tuple[tuple[str, str, str, Sequence[Figure | None]], ...] = (
+        (
             "runs",
             "The runs",
-            "All runs start from the same base. Reinforcement learning makes the teacher; OPD lets the student sample "
-            "and the teacher score each token; EffOPD is OPD that leaps along its last update at steps 1, 2, 4, 8, …",
-            [*curves[:1], *learning.training_curves(results)],
+            "All runs start from the same base. Reinforcement learning (RL) makes the teacher. In on-policy "
+            "distillation (OPD) the student samples and the teacher scores each token. EffOPD is OPD that leaps along "
+            "its last update at steps 1, 2, 4, 8, …",
+            (geometry.paths(results), learning.training_curves(results)),
         ),
-        Chapter(
+        (
             "convergence",
             "Convergence",
-            "Steps hide what validation costs, so the same curves are shown against wall time and sampled tokens, both "
-            "of which contain it. A speed-up over one learning rate proves little: it is also given against the best "
-            "of a sweep.",
-            [*curves[1:], learning.speedups(speedup)],
+            "Steps hide what validation costs, so the same curves are shown against sampled tokens and wall time, both "
+            "of which contain it.",
+            (learning.learning_curves(results, speedup),),
         ),
-        Chapter(
+        (
+            "redundancy",
+            "Redundancy avoidance: which parts of the update matter",
+            "Parts of a trained update are put on the base, everything else stays as it was, and the result is "
+            "evaluated. Does accuracy come with length? Which modules and layers carry it? And does the update go "
+            "there?",
+            (
+                parts.get("alpha"),
+                parts.get("modules"),
+                parts.get("windows"),
+                geometry.layer_norms(results),
+                geometry.norm_map(results),
+            ),
+        ),
+        (
+            "lock-in",
+            "Lock-in: how early the direction is found",
+            "If the direction is right early and only the length is missing, then an early update, stretched, should "
+            "do what the final one does, and its leading singular vectors should be the final ones already.",
+            (
+                parts.get("rescaling"),
+                parts.get("beta"),
+                updates.alignment(results),
+                geometry.spectra(results),
+                parts.get("truncation"),
+            ),
+        ),
+        (
             "leaps",
             "EffOPD, candidate by candidate",
             "At each trigger EffOPD scores the trained weights W on validation problems, then W + m · Δ for one "
             "multiplier m after another until one falls behind the best so far. The last one that did not is kept.",
-            [learning.triggers(run) for run in results.runs if run.triggers],
+            (leaps(results),),
         ),
-        Chapter(
-            "spectra",
-            "The shape of the updates",
-            "The update is what training added to the base's weights. Its singular values tell how many directions "
-            "it uses.",
-            updates.layer_norms(results),
-        ),
-        Chapter(
-            "lock-in",
-            "How early the direction is found",
-            "The leading singular vectors of the update at each checkpoint, compared with those of the run's last one.",
-            updates.alignment(results),
+        (
+            "results",
+            "Results",
+            "A speed-up over one learning rate proves little: it is also given against the best of a sweep.",
+            (learning.speedups(speedup),),
         ),
     )
-    return tuple(chapter for chapter in told if chapter.figures)
+    found = (
+        Chapter(name, title, text, [figure for figure in drawn if figure is not None and figure.rows])
+        for name, title, text, drawn in told
+    )
+    return tuple(chapter for chapter in found if chapter.figures)
 
 
 def figures(chapters: Sequence[Chapter]) -> list[Figure]:

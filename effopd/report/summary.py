@@ -6,17 +6,25 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from effopd.report.claims import EARLY, Claim
+from effopd.report.claims import EARLY
 from effopd.report.convergence import Speedup
 from effopd.report.estimates import alignment_at, final_accuracy, measured, middle
-from effopd.report.results import Checkpoint, Results
+from effopd.report.interventions import SETTINGS, Apart, defined, norm_matched
+from effopd.report.mechanism import NORM_SHARES, Parts, common_norms
+from effopd.report.results import Checkpoint, Results, Run
+from effopd.report.verdicts import Claim
 
+INTERVENED = ("experiment", *SETTINGS, "update_norm", "accuracy", "low", "high", "n")
 TABLE = ("spectral_norm", "spectral_frobenius_ratio", "effective_rank", "top1_norm_ratio")
 
 
-def summary(results: Results, speedup: Speedup, claims: Sequence[Claim], provenance: dict[str, Any]) -> dict[str, Any]:
-    """Everything by the name of its run. `recovery` is empty until a stage measures interventions.
+def summary(
+    results: Results, speedup: Speedup, claims: Sequence[Claim], apart: Parts, provenance: dict[str, Any]
+) -> dict[str, Any]:
+    """Everything by the name of its run.
 
+    recovery: the checkpoint at `progress` of training, rescaled to the final norms. recovered: its share of the gain
+    over the base, (rescaled − base) / (final − base); share_of_final: rescaled / final.
     speedup: medians over replicates of OPD's cost / EffOPD's, best_lr_*: the best learning rate's / EffOPD's; null when
     not measured or when the median replicate never arrives.
     """
@@ -35,13 +43,19 @@ def summary(results: Results, speedup: Speedup, claims: Sequence[Claim], provena
             for name, found in analysed
         },
         "alignment": {name: [asdict(row) for row in found.alignment] for name, found in analysed},
-        "recovery": {},
+        "recovery": {run.name: _recovery(run, apart[run.method]) for run in results.runs if run.interventions},
+        "interventions": {
+            run.name: [{key: getattr(row, key) for key in INTERVENED} for row in run.interventions]
+            for run in results.runs
+            if run.interventions
+        },
+        "norm_matched": _norm_matched(apart),
         "claims": {claim.name: {"verdict": claim.verdict, "finding": claim.finding} for claim in claims},
         "provenance": provenance,
     }
 
 
-def metrics(results: Results, speedup: Speedup) -> dict[str, float]:
+def metrics(results: Results, speedup: Speedup, apart: Parts) -> dict[str, float]:
     """The main numbers, flat: accuracy as means, the rest as medians over replicates; absent if not measured."""
     found: dict[str, float | None] = {"accuracy_base": results.base.accuracy}
     for method in results.methods:
@@ -53,6 +67,9 @@ def metrics(results: Results, speedup: Speedup) -> dict[str, float]:
         for progress in EARLY:
             aligned = measured(runs, lambda s, at=progress: alignment_at(s, at, "top_k_cosine"))  # type: ignore[misc]
             found[f"alignment_{method}_at_{progress * 100:.0f}"] = middle(aligned)
+        one = apart.get(method)
+        if one is not None:
+            found[f"recovered_{method}"] = defined(one.gained(one.rows("rescaling", beta=1.0)[0]).value)
     for cost in ("steps", "wall", "tokens", "best_lr_steps", "best_lr_wall"):
         found[f"speedup_{cost}"] = getattr(speedup, cost)
     return {name: value for name, value in found.items() if value is not None}
@@ -60,3 +77,33 @@ def metrics(results: Results, speedup: Speedup) -> dict[str, float]:
 
 def _accuracy(point: Checkpoint) -> dict[str, float]:
     return {"mean": point.accuracy, "low": point.low, "high": point.high, "n": point.n}
+
+
+def _recovery(run: Run, whole: Apart) -> dict[str, Any]:
+    """One run's first rescaled checkpoint, with intervals over problems."""
+    one = Apart((run.interventions,), whole.confidence, whole.resamples, whole.seed)
+    row = one.rows("rescaling", beta=1.0)[0]
+    base, final = one.ends
+    gained, kept = one.gained(row), one.kept(row)
+    return {
+        "progress": (row.step or 0) / run.final.step,
+        "step": row.step,
+        "base": base.accuracy,
+        "early": one.rows("rescaling", beta=0.0)[0].accuracy,
+        "rescaled": row.accuracy,
+        "final": final.accuracy,
+        "recovered": defined(gained.value),
+        "recovered_low": defined(gained.low),
+        "recovered_high": defined(gained.high),
+        "share_of_final": defined(kept.value),
+    }
+
+
+def _norm_matched(apart: Parts) -> list[dict[str, Any]]:
+    """OPD's accuracy minus RL's at the same distances from the base."""
+    if not {"rl", "opd"} <= apart.keys():
+        return []
+    return [
+        {"share": share, "norm": norm, **asdict(norm_matched(apart["opd"], apart["rl"], norm))}
+        for share, norm in zip(NORM_SHARES, common_norms(apart), strict=True)
+    ]

@@ -1,4 +1,4 @@
-"""Figures of weight updates: alignment along training, norm by layer. And the table beside the paper's."""
+"""How updates compare with the final one along training, and the table of their shapes beside the paper's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from statistics import median
 import altair as alt
 
 from effopd.report.estimates import Measure, alignment_at, measured, middle
-from effopd.report.figures import GREY, LABELS, Figure, Row, colours, data, label, layered
+from effopd.report.figures import GREY, LABELS, Choice, Figure, Row, colours, data, label, layered
+from effopd.report.geometry import analysed
 from effopd.report.results import Results, Spectral
 
 PAPER_ALIGNMENT = {"progress": 0.1, "alignment": 0.72}
@@ -26,35 +27,33 @@ class TableRow:
     paper: tuple[str, ...]
 
 
-def alignment(results: Results) -> list[Figure]:
-    """By singular vectors, the paper's measure, and by subspaces, which swaps of near-equal values do not lower."""
-    return [
-        _alignment(
-            results, "alignment", "top_k_cosine", "Alignment with the final update", "mean |cos| of singular vectors"
-        ),
-        _alignment(
-            results,
-            "alignment_subspace",
-            "principal_angle",
-            "Alignment of subspaces",
-            "mean cosine of principal angles",
-        ),
-    ]
+MEASURES: dict[str, Measure] = {"singular vectors, one by one": "top_k_cosine", "their subspaces": "principal_angle"}
+"""The paper's measure, and one that swaps of near-equal singular values do not lower."""
 
 
-def _alignment(results: Results, name: str, measure: Measure, title: str, unit: str) -> Figure:
+def alignment(results: Results) -> Figure:
+    """The update at each checkpoint against the final one."""
     rows = [
-        {"run": run.name, "method": label(run), "progress": row.progress, "alignment": value}
+        {
+            "run": run.name,
+            "method": label(run),
+            "measure": name,
+            "progress": row.progress,
+            "step": row.step,
+            "alignment": value,
+        }
         for run in results.runs
         if run.spectral is not None
         for row in run.spectral.alignment
+        for name, measure in MEASURES.items()
         if (value := getattr(row, measure)) is not None
     ]
-    groups: dict[tuple[str, float], list[float]] = {}
+    groups: dict[tuple[str, str, float], list[float]] = {}
     for row in rows:
-        groups.setdefault((row["method"], row["progress"]), []).append(row["alignment"])
+        groups.setdefault((row["method"], row["measure"], row["progress"]), []).append(row["alignment"])
     medians: list[Row] = [
-        {"method": m, "progress": p, "alignment": median(values)} for (m, p), values in groups.items()
+        {"method": m, "measure": name, "progress": p, "alignment": median(values)}
+        for (m, name, p), values in groups.items()
     ]
     x = alt.X(
         "progress:Q",
@@ -62,98 +61,44 @@ def _alignment(results: Results, name: str, measure: Measure, title: str, unit: 
         axis=alt.Axis(format="%", grid=False, values=[0, 0.25, 0.5, 0.75, 1]),
         scale=alt.Scale(domain=[0, 1]),
     )
-    y = alt.Y("alignment:Q", title=unit, scale=alt.Scale(domain=[0, 1]))
-    thin = alt.Chart(data(rows)).encode(x=x, y=y, color=colours(results, _analysed(results)))
-    layers: list[alt.Chart] = [
-        thin.mark_line(strokeWidth=1, opacity=0.5).encode(detail="run:N"),
-        alt.Chart(data(medians))
-        .mark_line(strokeWidth=2.5)
-        .encode(x=x, y=y, color=colours(results, _analysed(results))),
-        thin.mark_circle(size=24).encode(tooltip=["run:N", "progress:Q", "alignment:Q"]),
-    ]
+    y = alt.Y("alignment:Q", title="mean cosine", scale=alt.Scale(domain=[0, 1]))
+    colour = colours(results, analysed(results))
+    thin = alt.Chart(data(rows)).transform_filter("datum.measure == measure").encode(x=x, y=y, color=colour)
+    thick = alt.Chart(data(medians)).transform_filter("datum.measure == measure")
+    paper = {**PAPER_ALIGNMENT, "name": "paper, OPD", "measure": next(iter(MEASURES))}
+    mark = alt.Chart(data([paper])).transform_filter("datum.measure == measure").encode(x=x, y=y)
     said = []
-    for method in _analysed(results):
-        early = [
-            (at, middle(measured(results.of(method), lambda s, at=at: alignment_at(s, at, measure))))  # type: ignore[misc]
-            for at in (0.1, 0.2, 0.5)
-        ]
+    for method in analysed(results):
+        early = [(at, middle(_at(results, method, at))) for at in (0.1, 0.2, 0.5)]
         found = [f"{value:.2f} at {at * 100:g} %" for at, value in early if value is not None]
         said.append(f"{LABELS.get(method, method)} {', '.join(found) if found else 'has no checkpoint that early'}")
-    paper = ""
-    if measure == "top_k_cosine":
-        mark = alt.Chart(data([{**PAPER_ALIGNMENT, "name": "paper, OPD"}])).encode(x=x, y=y)
-        layers.append(mark.mark_point(shape="diamond", size=90, color=GREY, strokeWidth=2))
-        layers.append(mark.mark_text(align="left", dx=8, dy=14, color=GREY).encode(text="name:N"))
-        paper = " The grey diamond is the paper's: OPD 0.72 at 10 %, which its RL reaches at 60–70 %."
     return Figure(
-        name=name,
-        title=title,
-        caption=f"Medians over replicates: {'; '.join(said)} of training.{paper}",
-        description=f"Line chart of {unit}, each checkpoint's update against the final one, over training.",
-        chart=layered(*layers),
-        rows=rows,
-    )
-
-
-def layer_norms(results: Results) -> list[Figure]:
-    """‖ΔW‖_F of the final update by layer, attention and MLP apart."""
-    return [
-        _layer_norms(results, "norms_attention", "attention", "Update norm by layer: attention"),
-        _layer_norms(results, "norms_mlp", "mlp", "Update norm by layer: MLP"),
-    ]
-
-
-def _layer_norms(results: Results, name: str, kind: str, title: str) -> Figure:
-    rows: list[Row] = [
-        {
-            "run": run.name,
-            "method": label(run),
-            "layer": layer.layer,
-            "update_norm": layer.update_norm,
-            "relative_update_norm": layer.relative_update_norm,
-        }
-        for run in results.runs
-        if run.spectral is not None
-        for layer in run.spectral.layers
-        if layer.kind == kind
-    ]
-    groups: dict[tuple[str, int], list[float]] = {}
-    for row in rows:
-        groups.setdefault((row["method"], row["layer"]), []).append(row["update_norm"])
-    bars: list[Row] = [{"method": m, "layer": n, "update_norm": median(values)} for (m, n), values in groups.items()]
-    order = [LABELS.get(method, method) for method in _analysed(results)]
-    said = []
-    for method in order:
-        mine = [row for row in bars if row["method"] == method]
-        if mine:
-            most = max(mine, key=lambda row: row["update_norm"])
-            least = min(mine, key=lambda row: row["update_norm"])
-            said.append(
-                f"{method} {least['update_norm']:.3g} (layer {least['layer']}) to {most['update_norm']:.3g} "
-                f"(layer {most['layer']})"
-            )
-    chart = alt.Chart(data(bars)).mark_bar()
-    return Figure(
-        name=name,
-        title=title,
-        caption=f"Norm of the final update, smallest to largest layer: {'; '.join(said)}. Medians over replicates.",
-        description=f"Bar chart of the norm of the {kind} weights' update in each layer, one bar for each method.",
+        name="alignment",
+        title="Alignment with the final update",
+        caption=f"Leading singular vectors of the update at each checkpoint, compared with the last one's. Medians "
+        f"over replicates, vector by vector: {'; '.join(said)} of training. The grey diamond is the paper's: OPD 0.72 "
+        "at 10 %, which its RL reaches at 60–70 %.",
+        description="Line chart of the alignment of each checkpoint's update with the final one, over training.",
         chart=layered(
-            chart.encode(
-                x=alt.X("layer:O", title="layer", axis=alt.Axis(labelAngle=0)),
-                xOffset=alt.XOffset("method:N", sort=order),
-                y=alt.Y("update_norm:Q", title="‖ΔW‖, Frobenius"),
-                color=colours(results, _analysed(results)),
-                tooltip=["method:N", "layer:O", "update_norm:Q"],
-            )
+            thin.mark_line(strokeWidth=1, opacity=0.5).encode(detail="run:N"),
+            thick.mark_line(strokeWidth=2.5).encode(x=x, y=y, color=colour),
+            thin.mark_circle(size=28, opacity=0.9).encode(tooltip=["run:N", "step:Q", "progress:Q", "alignment:Q"]),
+            mark.mark_point(shape="diamond", size=90, color=GREY, strokeWidth=2),
+            mark.mark_text(align="left", dx=8, dy=14, color=GREY).encode(text="name:N"),
         ),
         rows=rows,
+        wide=True,
+        controls=[Choice("measure", "Compared", list(MEASURES))],
     )
+
+
+def _at(results: Results, method: str, progress: float) -> list[float]:
+    return measured(results.of(method), lambda spectral: alignment_at(spectral, progress, "top_k_cosine"))
 
 
 def spectral_methods(results: Results) -> tuple[str, ...]:
     """Heads of the table's own columns."""
-    return tuple(LABELS.get(method, method) for method in _analysed(results))
+    return tuple(LABELS.get(method, method) for method in analysed(results))
 
 
 def spectral_table(results: Results) -> tuple[TableRow, ...]:
@@ -175,7 +120,7 @@ def spectral_table(results: Results) -> tuple[TableRow, ...]:
     return tuple(
         TableRow(
             name=name,
-            ours=tuple(_cell(measured(results.of(method), value), form) for method in _analysed(results)),
+            ours=tuple(_cell(measured(results.of(method), value), form) for method in analysed(results)),
             paper=paper,
         )
         for name, value, form, paper in rows
@@ -187,7 +132,3 @@ def _cell(values: Sequence[float], form: str) -> str:
         return "not measured"
     shown = [format(value, form).replace("%", " %") for value in (median(values), min(values), max(values))]
     return shown[0] if len(values) == 1 else f"{shown[0]} ({shown[1].removesuffix(' %')}–{shown[2].removesuffix(' %')})"
-
-
-def _analysed(results: Results) -> list[str]:
-    return [method for method in results.methods if any(run.spectral is not None for run in results.of(method))]

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from effopd.files import write_json, write_jsonl
-from effopd.report.results import Results, planned_runs, read_results
+from effopd.report.interventions import SETTINGS, Apart
+from effopd.report.mechanism import parts
+from effopd.report.results import Results, Sources, planned_runs, read_results
 
 RATES = (3e-4, 1e-3)
 STEPS = (0, 1, 2, 4, 8, 16, 32, 64)
@@ -21,6 +27,48 @@ SPECTRUM = {
     "effective_rank": 20.0,
     "top1_norm_ratio": 0.5,
 }
+LAYERS = 4
+PROBLEMS = 100  # that interventions are scored on: accuracies in whole per cent have exact scores
+
+Row = dict[str, Any]
+Accuracy = Callable[[Row], float]
+
+
+def plan() -> list[Row]:
+    """Settings of the interventions on one run, as the stage writes them."""
+    rows: list[Row] = [
+        *({"experiment": "alpha", "alpha": a} for a in (0.0, 1.0, 0.5)),
+        *({"experiment": "rescaling", "progress": 0.1, "step": 8, "beta": b} for b in (0.0, 1.0, 0.5, 1.5)),
+        *({"experiment": "rescaling", "progress": 0.5, "step": 32, "beta": b} for b in (0.0, 1.0)),
+        *({"experiment": "modules", "kind": kind} for kind in ("attention", "mlp")),
+        *(
+            {"experiment": "window", "kind": kind, "centre": layer, "half_width": 0}
+            for kind in ("attention", "mlp")
+            for layer in range(LAYERS)
+        ),
+        {"experiment": "embedding"},
+        {"experiment": "top", "percent": 10.0},
+        {"experiment": "bottom", "percent": 90.0},
+    ]
+    return [{"experiment": row["experiment"], **{name: row.get(name) for name in SETTINGS}} for row in rows]
+
+
+def document(row: Row) -> float:
+    """Accuracies that bear out what the document says; the base has 0.4 and the trained model 1."""
+    is_middle = row["centre"] in (1, 2)
+    match row["experiment"]:
+        case "alpha":
+            return 0.4 + 0.6 * float(row["alpha"])
+        case "rescaling":
+            return {0.0: 0.5, 0.5: 0.7, 1.0: 0.88, 1.5: 0.6}[row["beta"]] + (0.1 if row["progress"] == 0.5 else 0.0)
+        case "modules":
+            return 0.8 if row["kind"] == "mlp" else 0.5
+        case "window":
+            return (0.6 if is_middle else 0.44) if row["kind"] == "mlp" else (0.46 if is_middle else 0.42)
+        case "bottom":
+            return 0.4
+        case _:
+            return 1.0
 
 
 class World:
@@ -29,12 +77,39 @@ class World:
     def __init__(self, root: Path, replicates: Sequence[int] = (0, 1, 2), rates: Sequence[float] = RATES) -> None:
         self.root, self.replicates, self.rates = root, replicates, rates
         self.timing: dict[str, list[dict[str, float]] | None] = {}
-        self.run("rl", OPD, spectral=True)
+        self.run("rl", OPD, spectral=True, outer_norm=2.0)
+        self.intervene("rl", update_norm=4.0)
         for replicate in replicates:
             self.run(f"opd-{replicate}", OPD, spectral=True)
+            self.intervene(f"opd-{replicate}")
             self.run(f"effopd-{replicate}", EFFOPD, seconds=3.0, spectral=True, triggers=True)
         for rate in rates:
             self.run(f"opd-lr-{rate}", OPD, rate=rate)
+        self.place()
+
+    def place(self) -> None:
+        """Paths along straight lines, a direction for each run."""
+        names = ["rl", *(f"{method}-{r}" for method in ("opd", "effopd") for r in self.replicates)]
+        points = [
+            {"run": name, "step": step, "x": 0.1 * step, "y": 0.02 * step * i, "update_norm": 0.1 * step}
+            for i, name in enumerate(names)
+            for step in (0, 1, 2, 4, 8)
+        ]
+        write_json(self.root / "reports/paths.json", {"parameters": 1234, "explained": [0.75, 0.2], "points": points})
+
+    def intervene(self, name: str, accuracy: Accuracy = document, update_norm: float = 2.0) -> None:
+        """Write the interventions on one run; a model of accuracy a is right on the first a · PROBLEMS problems."""
+        rows = []
+        for row in plan():
+            right = round(accuracy(row) * PROBLEMS)
+            scores = [1.0] * right + [0.0] * (PROBLEMS - right)
+            value = right / PROBLEMS
+            length = update_norm * (1.0 if row["alpha"] is None else row["alpha"])
+            measured = {"accuracy": value, "low": value, "high": value, "n": PROBLEMS, "scores": scores}
+            rows.append(row | {"update_norm": length} | measured)
+        path = self.root / "reports/interventions" / f"{name}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.Table.from_pylist(rows), path)
 
     def run(
         self,
@@ -51,6 +126,7 @@ class World:
         update: dict[str, float] | None = None,
         alignment: Sequence[tuple[int, float]] = ((8, 0.7), (16, 0.8), (32, 0.9), (64, 1.0)),
         embedding_cosine: float = 0.9,
+        outer_norm: float = 1.0,
     ) -> None:
         """Write one run, in place of an earlier one of this name; `seconds` and 10 tokens for each step."""
         steps = steps[: len(curve)]
@@ -75,23 +151,50 @@ class World:
                     for s, value in alignment
                 ],
                 "layers": [
-                    {"layer": layer, "kind": kind, "update_norm": 1.0, "relative_update_norm": 0.1}
-                    for layer in (0, 1)
+                    {
+                        "layer": layer,
+                        "kind": kind,
+                        "update_norm": 1.0 if layer in (1, 2) else outer_norm,
+                        "relative_update_norm": 0.1,
+                    }
+                    for layer in range(LAYERS)
                     for kind in ("attention", "mlp")
                 ],
                 "embedding_cosine": {"mean": embedding_cosine, "rows": 18, "zero_rows": 0},
                 "explained_variance": 0.9,
             }
-            write_json(self.root / "reports/spectral" / name / "summary.json", summary)
+            spectral_folder = self.root / "reports/spectral" / name
+            write_json(spectral_folder / "summary.json", summary)
+            matrices = [
+                {"layer": layer, "kind": kind, "part": part}
+                for layer in range(LAYERS)
+                for kind, part in (("attention", "q_proj"), ("mlp", "up_proj"))
+            ]
+            norms = [
+                m | {"step": s, "update_norm": 0.1 * s, "relative_update_norm": 0.01 * s}
+                for s in steps[1:]
+                for m in matrices
+            ]
+            pq.write_table(pa.Table.from_pylist(norms), spectral_folder / "matrices.parquet")
+            spectra = [m | {"singular_values": [1.0, 0.5, 0.25]} for m in matrices]
+            pq.write_table(pa.Table.from_pylist(spectra), spectral_folder / "spectra.parquet")
         self.timing[name] = None if seconds is None else [{"step": r["step"], "seconds": seconds} for r in rows]
         write_json(self.root / "reports/timing.json", self.timing)
 
     def read(self) -> Results:
         reports = self.root / "reports"
-        return read_results(
-            planned_runs(("rl",), ("opd", "effopd"), self.replicates, "opd", self.rates),
-            self.root / "models",
-            reports / "evaluation",
-            reports / "spectral",
-            reports / "timing.json",
+        sources = Sources(
+            models=self.root / "models",
+            evaluation=reports / "evaluation",
+            spectral=reports / "spectral",
+            interventions=reports / "interventions",
+            paths=reports / "paths.json",
+            timing=reports / "timing.json",
         )
+        names = planned_runs(("rl",), ("opd", "effopd"), self.replicates, "opd", self.rates)
+        return read_results(names, ("rl", "opd"), sources)
+
+
+def apart(results: Results) -> dict[str, Apart]:
+    """The methods that were taken apart, with few resamples."""
+    return parts(results, confidence=0.95, resamples=200, seed=42)

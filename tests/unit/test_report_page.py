@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from report_world import OPD, World
+from report_world import OPD, World, apart
 
 from effopd.files import DataError, write_json
 from effopd.report.claims import claims
@@ -67,8 +67,10 @@ def page(world: World, title: str = "A title") -> str:
         results=results,
         speedup=gain,
         target_share=0.95,
-        claims=claims(results, gain, 0.95),
-        chapters=chapters(results, gain),
+        confidence=0.95,
+        apart=apart(results),
+        claims=claims(results, gain, 0.95, apart(results)),
+        chapters=chapters(results, gain, apart(results)),
         provenance=PROVENANCE,
     )
 
@@ -93,7 +95,9 @@ def test_the_page_stands_alone_and_is_in_order(world: World) -> None:
 def test_the_summary_keeps_the_names_that_others_read(world: World) -> None:
     results = world.read()
     gain = speedup(results, 0.95)
-    found = json.loads(json.dumps(summary(results, gain, claims(results, gain, 0.95), PROVENANCE), allow_nan=False))
+    parts = apart(results)
+    told = summary(results, gain, claims(results, gain, 0.95, parts), parts, PROVENANCE)
+    found = json.loads(json.dumps(told, allow_nan=False))
     assert {"accuracy", "curve", "speedup", "spectral", "alignment", "recovery"} <= found.keys()
     assert found["accuracy"]["opd-0"] == {"mean": 1.0, "low": 0.98, "high": 1.02, "n": 256}
     assert found["accuracy"]["base"]["mean"] == 0.4
@@ -106,7 +110,12 @@ def test_the_summary_keeps_the_names_that_others_read(world: World) -> None:
     }  # fmt: skip
     assert {"step", "progress", "top_k_cosine", "principal_angle"} == found["alignment"]["opd-2"][0].keys()
     assert found["claims"]["fewer_steps"]["verdict"] == "reproduced"
-    flat = metrics(results, gain)
+    assert {"progress", "base", "rescaled", "final", "recovered"} <= found["recovery"]["opd-0"].keys()
+    assert found["recovery"]["opd-0"]["recovered"] == pytest.approx(0.48 / 0.6)  # from 0.4 to 0.88 of 1
+    assert found["recovery"]["rl"]["progress"] == 8 / 64
+    assert len(found["interventions"]["rl"]) == 22 and "scores" not in found["interventions"]["rl"][0]
+    flat = metrics(results, gain, parts)
+    assert flat["recovered_opd"] == pytest.approx(0.8)
     assert flat["speedup_steps"] == pytest.approx(2**3.25) and flat["alignment_opd_at_20"] == pytest.approx(0.76)
 
 
@@ -114,11 +123,18 @@ def test_tables_for_dvc_hold_medians_without_gaps(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.run("opd-0", [0.1] * 8, spectral=True)
     world.run("opd-1", [0.3] * 8, spectral=True)
-    plots(world.read(), tmp_path / "dvc")
+    results = world.read()
+    plots(results, apart(results), tmp_path / "dvc")
     with (tmp_path / "dvc/learning_curve_opd.csv").open() as stream:
         assert next(csv.DictReader(stream)) == {"step": "0", "opd": "0.3"}  # between 0.1 and 0.4
     with (tmp_path / "dvc/learning_curve_effopd.csv").open() as stream:
         assert [row["step"] for row in csv.DictReader(stream)] == ["0", "1", "2", "4", "8"]  # where it ends
+    with (tmp_path / "dvc/alpha_opd.csv").open() as stream:
+        assert [tuple(row.values()) for row in csv.DictReader(stream)] == [
+            ("0.0", "0.4"),
+            ("0.5", "0.7"),
+            ("1.0", "1.0"),
+        ]
 
 
 @pytest.mark.parametrize("folder", ["models", "reports/evaluation", "reports/spectral"])
@@ -179,17 +195,18 @@ def test_the_stage_writes_the_same_bytes_twice(tmp_path: Path) -> None:
     )
     assert first == second
     names = {path.name for path in first}
-    assert {"index.html", "summary.json", "metrics.json", "learning_curves.svg", "triggers_effopd-0.csv"} <= names
+    assert {"index.html", "summary.json", "metrics.json", "learning_curves.svg", "leaps.csv", "opd-0.md"} <= names
 
 
 def test_every_figure_is_saved_with_its_numbers(world: World, tmp_path: Path) -> None:
     results = world.read()
-    drawn = [
-        figure for figure in figures(chapters(results, speedup(results, 0.95))) if figure.name == "triggers_effopd-0"
-    ]
+    drawn = figures(chapters(results, speedup(results, 0.95), apart(results)))
     save(drawn, tmp_path)
-    assert (tmp_path / "triggers_effopd-0.svg").read_text().startswith("<svg")
-    rows = list(csv.DictReader((tmp_path / "triggers_effopd-0.csv").open()))
+    assert len(drawn) == 15
+    for figure in drawn:
+        assert (tmp_path / f"{figure.name}.svg").read_text().startswith("<svg")
+        assert len(list(csv.DictReader((tmp_path / f"{figure.name}.csv").open()))) == len(figure.rows) > 0
+    rows = [row for row in csv.DictReader((tmp_path / "leaps.csv").open()) if row["run"] == "effopd-0"]
     assert [(row["multiplier"], row["score"], row["outcome"]) for row in rows] == [
         ("0.0", "0.5", "trained weights"), ("2.0", "0.6", "kept"), ("4.0", "", "failed"),
     ]  # fmt: skip
