@@ -26,6 +26,7 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 repro: $(READY)  ## reproduce everything that is not up to date: models, analyses, reports/index.html
+	effopd check params.yaml
 	dvc --wait-for-lock repro
 	@echo "The report: reports/index.html"
 

@@ -1,0 +1,124 @@
+"""Training stages that are killed, edited under way, or asked for more steps."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from dvc_project import Project, wait_until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+LONGER = {"base": ("base", 60), "rl": ("rl", 12), "opd@0": ("opd", 40), "effopd@0": ("effopd", 32)}
+
+
+def start(project: Project, stage: str) -> subprocess.Popen[str]:
+    """`dvc repro` of one stage as its user starts it, in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro", "--single-item", "--force", stage],
+        cwd=project.root, start_new_session=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def live(project: Project, stage: str) -> Path:
+    return project.root / "logs" / stage.replace("@", "-") / "metrics.jsonl"
+
+
+def trained_steps(project: Project, stage: str) -> int:
+    file = live(project, stage)
+    return file.read_text().count("\n") if file.exists() else 0
+
+
+def weights(project: Project, stage: str) -> dict[str, bytes]:
+    folder = project.root / "models" / stage.replace("@", "-")
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def start_afresh(project: Project) -> None:
+    shutil.rmtree(project.root / ".scratch")
+    shutil.rmtree(project.root / "logs")
+    shutil.rmtree(project.root / ".dvc/cache/runs")
+
+
+@pytest.mark.parametrize("stage", LONGER)
+def test_a_stage_that_is_killed_goes_on_to_the_same_bytes(project: Project, stage: str) -> None:
+    section, steps = LONGER[stage]
+    project.set_param(section, "steps", steps)
+    start_afresh(project)
+    project.dvc("repro", "--single-item", stage)
+    expected = weights(project, stage)
+    start_afresh(project)
+    for at_step in (2, steps // 2):  # the second kill hits a run that was resumed already
+        process = start(project, stage)
+        wait_until(lambda: process.poll() is not None or trained_steps(project, stage) >= at_step)  # noqa: B023
+        os.killpg(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL, "it ended before it could be killed"
+    said = project.dvc("repro", "--single-item", "--force", stage)
+    assert weights(project, stage) == expected
+    assert f"0/{steps} " not in said, "it began at its first step"
+
+
+def test_more_steps_continue_an_earlier_run(project: Project) -> None:
+    project.set_param("opd", "steps", 12)
+    said = project.dvc("repro", "--single-item", "opd@0")
+    assert "8/12" in said and "0/12" not in said
+    continued = weights(project, "opd@0")
+    start_afresh(project)
+    said = project.dvc("repro", "--single-item", "--force", "opd@0")
+    assert "0/12" in said
+    assert weights(project, "opd@0") == continued
+
+
+@pytest.mark.parametrize(
+    ("edit", "named"),
+    [
+        (lambda project: project.set_param("opd", "loss", "forward_kl"), "params.yaml: opd.loss"),
+        (
+            lambda project: project.write(
+                "effopd/losses/tokens.py", project.read("effopd/losses/tokens.py") + "# an edit\n"
+            ),
+            "effopd/losses/tokens.py",
+        ),
+    ],
+    ids=["params", "code"],
+)
+def test_an_edit_while_a_stage_runs_fails_it_and_caches_nothing(project: Project, edit, named: str) -> None:
+    project.set_param("opd", "steps", 40)
+    before = project.read("dvc.lock")
+    process = start(project, "opd@0")
+    wait_until(lambda: process.poll() is not None or trained_steps(project, "opd@0") >= 9)
+    edit(project)
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode != 0
+    assert f"{named} changed" in said and "nothing was written, run the stage again" in said
+    assert project.read("dvc.lock") == before
+    assert not (project.root / "models/opd-0").exists()
+
+
+def test_what_does_not_matter_to_a_stage_may_change_while_it_runs(project: Project) -> None:
+    project.set_param("opd", "steps", 40)
+    process = start(project, "opd@0")
+    wait_until(lambda: process.poll() is not None or trained_steps(project, "opd@0") >= 9)
+    project.set_param("report", "title", "edited meanwhile")
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+
+
+def test_a_damaged_checkpoint_is_named(project: Project) -> None:
+    file = next((project.root / "models/rl").glob("step-*4/*.safetensors"))
+    content = file.read_bytes()
+    file.unlink()  # it may be linked to the cache
+    file.write_bytes(content[: len(content) // 2])
+    said = project.dvc("repro", "--single-item", "--force", "spectral-rl", check=False)
+    assert f"error: {file.relative_to(project.root)}" in said and "Traceback" not in said
+
+
+def test_a_damaged_parquet_is_named(project: Project) -> None:
+    file = project.root / "data/train.parquet"
+    file.unlink()
+    file.write_bytes(b"PAR1 but not for long")
+    said = project.dvc("repro", "--single-item", "--force", "opd@0", check=False)
+    assert "error: data/train.parquet" in said and "Traceback" not in said
