@@ -10,10 +10,12 @@ import pytest
 import tiny
 import torch
 from numpy.typing import NDArray
-from transformers import PreTrainedModel
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
+from effopd.losses.tokens import token_logprobs
 from effopd.rollout.sampler import Rollout, sample
 from effopd.seeding import uniforms
+from effopd.train.forward import completion_logits
 
 ALPHABET = "ab?"  # five tokens with padding and end
 PROMPTS = ["a?", "bbab?", "?", "abababa?"]
@@ -113,6 +115,35 @@ def test_the_ends_of_the_unit_interval_stay_inside_the_vocabulary(model: PreTrai
     top = np.nextafter(1.0, 0.0)
     found = draw(model, ["a?", "a?"], 1, np.array([[0.0], [top]]))
     assert found.tokens_BT[:, 0].tolist() == [0, 4]
+
+
+def test_a_number_on_an_edge_belongs_to_the_token_above_it() -> None:
+    """Four tokens of one quarter each: numbers in [0, 1), intervals closed below and open above."""
+    even = tiny.model(3, "a?")
+    with torch.no_grad():
+        even.lm_head.weight.zero_()
+    numbers_BT = np.array([[0.0], [0.25], [0.5], [0.75], [np.nextafter(0.75, 0)]])
+    found = sample(even, tiny.tokenizer("a?"), ["a?"] * 5, 1, numbers_BT)
+    assert found.tokens_BT[:, 0].tolist() == [0, 1, 2, 3, 2]
+
+
+def test_positions_start_behind_the_padding_for_models_that_count_them() -> None:
+    """GPT-2 learns a vector for each position, where Qwen's rotations only see distances."""
+    torch.manual_seed(0)
+    counting = GPT2LMHeadModel(GPT2Config(vocab_size=5, n_positions=32, n_embd=16, n_layer=1, n_head=2)).eval()
+    with torch.no_grad():
+        for parameter in counting.parameters():
+            parameter.mul_(20)
+    numbers_BT = uniforms(5, range(len(PROMPTS)), 6)
+    whole = draw(counting, PROMPTS, 6, numbers_BT)
+    for i, prompt in enumerate(PROMPTS):
+        alone = draw(counting, [prompt], 6, numbers_BT[i : i + 1])
+        assert rows(alone)[0] == rows(whole)[i]
+        torch.testing.assert_close(
+            alone.logprobs_BT[0], whole.logprobs_BT[i, : len(rows(whole)[i])], atol=1e-3, rtol=1e-3
+        )
+    forced = token_logprobs(completion_logits(counting, whole).detach(), whole.tokens_BT) * whole.mask_BT
+    torch.testing.assert_close(forced, whole.logprobs_BT, atol=1e-3, rtol=1e-3)
 
 
 def test_neighbours_batch_size_and_padding_change_no_completion(model: PreTrainedModel) -> None:

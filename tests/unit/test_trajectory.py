@@ -61,8 +61,6 @@ def test_the_newest_state_that_is_not_too_far_comes_back(tmp_path: Path) -> None
     )
     assert found.tensors["weights/a"].tolist() == [[3.0, 3.0], [3.0, 3.0]]
     assert workspace.load(at_most=2) is None
-    workspace.save(state(12))
-    assert [path.name for path in workspace.folder.iterdir()] == ["state-00000012"]
 
 
 def test_of_two_states_that_a_kill_left_the_newer_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
