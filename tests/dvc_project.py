@@ -18,14 +18,14 @@ class Project:
 
     root: Path
 
-    def dvc(self, *args: str, check: bool = True) -> str:
+    def dvc(self, *args: str, check: bool = True, timeout: float = 900) -> str:
         done = subprocess.run(
             [sys.executable, "-m", "dvc", *args],
             cwd=self.root,
             check=False,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=timeout,
         )
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
