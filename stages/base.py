@@ -44,9 +44,7 @@ def main() -> None:
         last_step=params.steps,
         kept_steps=[],
     )
-    fine_tune(
-        model, tokenizer, demonstrations, params, engine, session, seed=shared.seed, micro_batch=optimizer.micro_batch
-    )
+    fine_tune(engine, tokenizer, demonstrations, params, session, seed=shared.seed, micro_batch=optimizer.micro_batch)
 
     stage.check_unchanged()
     with atomic_path(MODELS / "base") as folder:

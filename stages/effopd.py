@@ -11,6 +11,7 @@ from effopd.extrapolation.effopd import EffOPD
 from effopd.extrapolation.leaps import leap_at_triggers
 from effopd.models.store import load_model, load_tokenizer
 from effopd.params.effopd import EffOPDParams
+from effopd.params.engine import EngineParams
 from effopd.params.opd import OPDParams
 from effopd.params.optimizer import OptimizerParams
 from effopd.params.rollout import RolloutParams
@@ -19,9 +20,8 @@ from effopd.params.trajectory import TrajectoryParams
 from effopd.seeding import derive_seed
 from effopd.tasks.problems import read_problems
 from effopd.train.distill import distill
-from effopd.train.engine import TorchEngine
-from stages.harness import Stage, run
-from stages.training import open_session, publish
+from stages.harness import Stage
+from stages.training import build_engine, build_sampler, open_session, publish, run_on_ranks
 
 
 def main(
@@ -33,6 +33,7 @@ def main(
     params = stage.params("opd", OPDParams, unused=("sweep", "steps"))
     effopd = stage.params("effopd", EffOPDParams)
     optimizer = stage.params("optimizer", OptimizerParams)
+    engine_params = stage.params("engine", EngineParams)
     rollout = stage.params("rollout", RolloutParams)
     trajectory = stage.params("trajectory", TrajectoryParams)
     problems = read_problems(stage.input("data/train.parquet"))
@@ -42,38 +43,29 @@ def main(
 
     name = f"effopd-{replicate}"
     student, tokenizer = load_model(base), load_tokenizer(base)
-    engine = TorchEngine(student, optimizer, params.learning_rate)
+    engine = build_engine(student, optimizer, engine_params, params.learning_rate)
+    sampler = build_sampler(engine, engine_params, base, tokenizer, rollout.max_new_tokens)
     search = EffOPD(effopd, engine.parameters)
     key = stage.key("effopd", replicate, without=("effopd.steps",))
     session, workspace = open_session(name, key, effopd.steps, trajectory, engine, tokenizer, search.anchor)
     seed = derive_seed(shared.seed, "replicate", replicate)
-    leaps = leap_at_triggers(
-        search,
-        effopd,
-        student,
-        tokenizer,
-        validation,
-        engine,
-        session,
-        seed=seed,
-        max_new_tokens=rollout.max_new_tokens,
-    )
+    leaps = leap_at_triggers(search, effopd, engine, sampler, validation, session, seed=seed)
     distill(
-        student,
-        load_model(teacher),
-        tokenizer,
+        engine,
+        sampler,
+        load_model(teacher).to(engine.device),
         problems,
         params,
-        engine,
         session,
         seed=seed,
-        max_new_tokens=rollout.max_new_tokens,
         micro_batch=optimizer.micro_batch,
+        loss_chunk=engine_params.loss_chunk,
+        mismatch_budget=rollout.mismatch_budget,
         after_step=leaps,
     )
 
-    publish(stage, session, workspace, name, {"loss": params.loss, "learning_rate": params.learning_rate})
+    publish(stage, engine, session, workspace, name, {"loss": params.loss, "learning_rate": params.learning_rate})
 
 
 if __name__ == "__main__":
-    run(main)
+    run_on_ranks(main)

@@ -8,6 +8,7 @@ import torch
 from typer import Option
 
 from effopd.models.store import load_model, load_tokenizer
+from effopd.params.engine import EngineParams
 from effopd.params.opd import OPDParams
 from effopd.params.optimizer import OptimizerParams
 from effopd.params.rollout import RolloutParams
@@ -16,9 +17,8 @@ from effopd.params.trajectory import TrajectoryParams
 from effopd.seeding import derive_seed
 from effopd.tasks.problems import read_problems
 from effopd.train.distill import distill
-from effopd.train.engine import TorchEngine
-from stages.harness import Stage, run
-from stages.training import open_session, publish
+from stages.harness import Stage
+from stages.training import build_engine, build_sampler, open_session, publish, run_on_ranks
 
 
 def main(
@@ -30,6 +30,7 @@ def main(
     shared = stage.params("run", RunParams, unused=("replicates",))
     params = stage.params("opd", OPDParams, unused=("sweep",) if rate is None else ("sweep", "learning_rate"))
     optimizer = stage.params("optimizer", OptimizerParams)
+    engine_params = stage.params("engine", EngineParams)
     rollout = stage.params("rollout", RolloutParams)
     trajectory = stage.params("trajectory", TrajectoryParams)
     problems = read_problems(stage.input("data/train.parquet"))
@@ -39,24 +40,25 @@ def main(
     name = f"opd-{replicate}" if rate is None else f"opd-lr-{rate}"
     learning_rate = params.learning_rate if rate is None else rate
     student, tokenizer = load_model(base), load_tokenizer(base)
-    engine = TorchEngine(student, optimizer, learning_rate)
+    engine = build_engine(student, optimizer, engine_params, learning_rate)
+    sampler = build_sampler(engine, engine_params, base, tokenizer, rollout.max_new_tokens)
     key = stage.key("opd", replicate, str(learning_rate), without=("opd.steps",))
     session, workspace = open_session(name, key, params.steps, trajectory, engine, tokenizer)
     distill(
-        student,
-        load_model(teacher),
-        tokenizer,
+        engine,
+        sampler,
+        load_model(teacher).to(engine.device),
         problems,
         params,
-        engine,
         session,
         seed=derive_seed(shared.seed, "replicate", replicate),
-        max_new_tokens=rollout.max_new_tokens,
         micro_batch=optimizer.micro_batch,
+        loss_chunk=engine_params.loss_chunk,
+        mismatch_budget=rollout.mismatch_budget,
     )
 
-    publish(stage, session, workspace, name, {"loss": params.loss, "learning_rate": learning_rate})
+    publish(stage, engine, session, workspace, name, {"loss": params.loss, "learning_rate": learning_rate})
 
 
 if __name__ == "__main__":
-    run(main)
+    run_on_ranks(main)

@@ -1,20 +1,74 @@
-"""What rl, opd and effopd share: a resumable session on the way in, a published trajectory on the way out."""
+"""What the training stages share: ranks, engine and sampler, a resumable session, a published trajectory."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from effopd.models.store import load_model
+from effopd.params.engine import EngineParams
+from effopd.params.optimizer import OptimizerParams
+from effopd.params.section import ParamsError, read_section
 from effopd.params.trajectory import TrajectoryParams
-from effopd.train.engine import TorchEngine
+from effopd.rollout.copy import CopySampler
+from effopd.rollout.sampler import ModelSampler, Sampler
+from effopd.train.deepspeed_engine import DeepSpeedEngine
+from effopd.train.engine import Engine, TorchEngine
 from effopd.train.session import Session
 from effopd.trajectory.schedule import checkpoint_steps
 from effopd.trajectory.workspace import Workspace
-from stages.harness import LOGS, MODELS, SCRATCH, Stage
+from stages.harness import LOGS, MODELS, PARAMS, SCRATCH, Stage, run
+
+
+def run_on_ranks(main: Callable[..., None]) -> None:
+    """Run a stage's `main` as a command, in this process or in the ranks that `engine` asks for."""
+    try:
+        params = read_section(PARAMS, "engine", EngineParams)
+    except ParamsError as error:
+        sys.exit(f"error: {error}")
+    if params.name == "torch" or "RANK" in os.environ:
+        run(main)
+    else:
+        sys.exit(subprocess.run(launch_command(params, sys.argv[1:]), check=False).returncode)
+
+
+def launch_command(params: EngineParams, arguments: list[str]) -> list[str]:
+    """DeepSpeed's launcher for the module that this process runs; a free port, so that stages may run side by side."""
+    spec = sys.modules["__main__"].__spec__
+    assert spec is not None, "stages are run as `python -m`"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    machines = ["--hostfile", params.hostfile] if params.hostfile else ["--num_gpus", str(params.ranks)]
+    launcher = [sys.executable, "-m", "deepspeed.launcher.runner", *machines, "--master_port", str(port)]
+    return [*launcher, "--no_local_rank", "--module", spec.name, *arguments]
+
+
+def build_engine(
+    model: PreTrainedModel, optimizer: OptimizerParams, params: EngineParams, learning_rate: float
+) -> Engine:
+    match params.name:
+        case "torch":
+            return TorchEngine(model, optimizer, learning_rate)
+        case "deepspeed":
+            return DeepSpeedEngine(model, optimizer, params, learning_rate)
+
+
+def build_sampler(
+    engine: Engine, params: EngineParams, base: Path, tokenizer: PreTrainedTokenizerBase, max_new_tokens: int
+) -> Sampler:
+    """Samples the model in training itself, or a copy of it (made from `base`) where ZeRO has scattered its weights."""
+    if params.name == "deepspeed" and params.zero_stage == 3:
+        return CopySampler(load_model(base).to(engine.device), engine.each_weight, tokenizer, max_new_tokens)
+    return ModelSampler(engine.module, tokenizer, max_new_tokens)
 
 
 def open_session(
@@ -22,12 +76,12 @@ def open_session(
     key: str,
     steps: int,
     trajectory: TrajectoryParams,
-    engine: TorchEngine,
+    engine: Engine,
     tokenizer: PreTrainedTokenizerBase,
     extra_state: Mapping[str, Tensor] | None = None,
 ) -> tuple[Session, Workspace]:
     """A session that goes on from the run's newest saved state, if there is one."""
-    workspace = Workspace(SCRATCH, run, key)
+    workspace = Workspace(SCRATCH, run, key, engine.rank)
     session = Session(
         engine=engine,
         tokenizer=tokenizer,
@@ -40,11 +94,15 @@ def open_session(
     return session, workspace
 
 
-def publish(stage: Stage, session: Session, workspace: Workspace, run: str, about: dict[str, Any]) -> Path:
+def publish(
+    stage: Stage, engine: Engine, session: Session, workspace: Workspace, run: str, about: dict[str, Any]
+) -> None:
     """Put the finished run under models/, unless what it was made from has changed meanwhile."""
     stage.check_unchanged()
+    engine.wait()
+    if engine.rank > 0:
+        return
     target = MODELS / run
     workspace.publish(target, list(session.kept_steps), session.state, about | {"run": run})
     last = session.state.metrics[-1]
     print(f"{target}: step {last['step']}, training accuracy {last['accuracy']:.3f}")
-    return target

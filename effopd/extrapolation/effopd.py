@@ -48,11 +48,18 @@ class EffOPD:
         self.anchor = _clone(initial)
 
     @torch.no_grad()
-    def extrapolate(self, step: int, weights: Mapping[str, Tensor], validate: Callable[[], float]) -> Trigger:
+    def extrapolate(
+        self,
+        step: int,
+        weights: Mapping[str, Tensor],
+        validate: Callable[[], float],
+        everywhere: Callable[[bool], bool] = bool,
+    ) -> Trigger:
         """Try the candidates and leave `weights` at the best accepted one, or bit for bit as they were.
 
         weights: the live float32 parameters after optimiser step `step` = 2^n, changed in place.
         validate: scores the model that owns `weights`, with the same random numbers at every call of one trigger.
+        everywhere: whether something holds on every rank, where each holds a shard; validate's score is of all of them.
         """
         trained = _clone(weights)
         score = best = validate()
@@ -60,7 +67,7 @@ class EffOPD:
         accepted = 0
         for k, multiplier in enumerate(self._params.multipliers, start=1):
             self._leap(weights, trained, multiplier)
-            candidate = Candidate(k, multiplier, _finite_score(weights, validate))
+            candidate = Candidate(k, multiplier, _finite_score(weights, validate, everywhere))
             candidates.append(candidate)
             if candidate.score is None or not self._accepts(candidate.score, best):
                 break
@@ -88,8 +95,10 @@ def is_block(name: str) -> bool:
     return re.search(r"\.(self_attn|mlp)\.", name) is not None
 
 
-def _finite_score(weights: Mapping[str, Tensor], validate: Callable[[], float]) -> float | None:
-    if not all(bool(tensor.isfinite().all()) for tensor in weights.values()):
+def _finite_score(
+    weights: Mapping[str, Tensor], validate: Callable[[], float], everywhere: Callable[[bool], bool]
+) -> float | None:
+    if not everywhere(all(bool(tensor.isfinite().all()) for tensor in weights.values())):
         return None
     score = validate()
     return score if math.isfinite(score) else None

@@ -6,15 +6,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
 from effopd.extrapolation.effopd import EffOPD
 from effopd.params.effopd import EffOPDParams
-from effopd.rollout.sampler import sample
+from effopd.rollout.sampler import Sampler
 from effopd.seeding import derive_seed, uniforms
 from effopd.tasks.problems import Problem
 from effopd.tasks.verifiers import score
-from effopd.train.engine import TorchEngine
+from effopd.train.engine import Engine
 from effopd.train.session import Session
 from effopd.trajectory.schedule import is_trigger
 
@@ -22,14 +20,12 @@ from effopd.trajectory.schedule import is_trigger
 def leap_at_triggers(
     search: EffOPD,
     params: EffOPDParams,
-    student: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
+    engine: Engine,
+    sampler: Sampler,
     problems: Sequence[Problem],
-    engine: TorchEngine,
     session: Session,
     *,
     seed: int,
-    max_new_tokens: int,
 ) -> Callable[[int], int]:
     """A function to call after each optimiser step, which extrapolates at steps 1, 2, 4, 8, … and logs the trigger.
 
@@ -37,21 +33,28 @@ def leap_at_triggers(
     problems D_v, drawn with random numbers that are the same for all candidates of one trigger.
     """
     items = [problem for problem in problems for _ in range(params.samples)]
-    prompts = [problem.prompt for problem in items]
+    rows = engine.share(len(items), uneven=True)
+    mine = [items[row] for row in rows]
 
     def after_step(step: int) -> int:
         if not is_trigger(step):
             return 0
         began = time.perf_counter()
-        numbers_BT = uniforms(derive_seed(seed, "validation", step), range(len(items)), max_new_tokens)
+        numbers_BT = uniforms(derive_seed(seed, "validation", step), rows, sampler.max_new_tokens)
         tokens: list[int] = []
 
         def validate() -> float:
-            rollout = sample(student, tokenizer, prompts, max_new_tokens, numbers_BT)
-            tokens.append(int(rollout.mask_BT.sum()))
-            return sum(score(item, text) for item, text in zip(items, rollout.texts, strict=True)) / len(items)
+            engine.weights_changed()
+            sampler.refresh()
+            rollout = sampler.sample([item.prompt for item in mine], numbers_BT)
+            correct = sum(score(item, text) for item, text in zip(mine, rollout.texts, strict=True))
+            correct, sampled = engine.sum(correct, rollout.mask_BT.sum().item())
+            tokens.append(int(sampled))
+            return correct / len(items)
 
-        trigger = search.extrapolate(step, engine.parameters, validate)
+        trigger = search.extrapolate(step, engine.parameters, validate, engine.everywhere)
+        engine.weights_changed()
+        sampler.refresh()
         if trigger.accepted and params.optimizer == "reset":
             engine.reset_optimizer()
         row = asdict(trigger) | {"sampled_tokens": sum(tokens)}

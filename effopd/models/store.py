@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
+from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from effopd.files import DataError, atomic_path
@@ -47,8 +49,15 @@ def load_tokenizer(path: Path) -> PreTrainedTokenizerBase:
 
 def save_model(path: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
     """Write a folder that `AutoModelForCausalLM` loads, whole or not at all; equal weights give equal bytes."""
+    save_checkpoint(path, model, tokenizer, dict(model.named_parameters()))
+
+
+def save_checkpoint(
+    path: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, weights: Mapping[str, Tensor]
+) -> None:
+    """As `save_model`, with weights kept elsewhere than in `model`, whose configuration alone is read."""
     with atomic_path(path) as folder:
         folder.mkdir()
         model.config.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-        save_weights(folder / WEIGHTS, dict(model.named_parameters()))
+        save_weights(folder / WEIGHTS, weights)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -13,7 +14,7 @@ from effopd.files import DataError
 WEIGHTS = "model.safetensors"
 
 
-def save_weights(path: Path, weights: dict[str, Tensor]) -> None:
+def save_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
     """Write `weights` as one safetensors file; equal tensors give equal bytes."""
     save_file({name: tensor.detach().contiguous() for name, tensor in weights.items()}, path, {"format": "pt"})
 

@@ -9,3 +9,4 @@ from effopd.params.section import Section
 
 class RolloutParams(Section):
     max_new_tokens: int = Field(ge=1)
+    mismatch_budget: float = Field(gt=0)

@@ -10,6 +10,7 @@ from effopd.params.base import BaseParams
 from effopd.params.benchmark import BenchmarkParams
 from effopd.params.data import DataParams
 from effopd.params.effopd import EffOPDParams
+from effopd.params.engine import EngineParams
 from effopd.params.evaluate import EvaluateParams
 from effopd.params.interventions import InterventionParams
 from effopd.params.model import ModelParams
@@ -32,6 +33,7 @@ class Params(Section):
     model: ModelParams
     base: BaseParams
     optimizer: OptimizerParams
+    engine: EngineParams
     rollout: RolloutParams
     trajectory: TrajectoryParams
     rl: RLParams

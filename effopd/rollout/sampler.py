@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -36,6 +37,34 @@ class Rollout:
     @property
     def lengths_B(self) -> Tensor:
         return self.mask_BT.sum(-1)
+
+
+class Sampler(Protocol):
+    """Draws completions from the model in training, at temperature 1 from the whole vocabulary."""
+
+    @property
+    def max_new_tokens(self) -> int: ...
+
+    def sample(self, prompts: Sequence[str], uniforms_BT: NDArray[np.float64]) -> Rollout:
+        """One completion of each prompt; a row of random numbers decides its completion."""
+
+    def refresh(self) -> None:
+        """To be called after every change of the weights: later samples come from the new ones."""
+
+
+@dataclass(frozen=True)
+class ModelSampler:
+    """Samples the very model that is trained: its weights are always the newest."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    max_new_tokens: int
+
+    def sample(self, prompts: Sequence[str], uniforms_BT: NDArray[np.float64]) -> Rollout:
+        return sample(self.model, self.tokenizer, prompts, self.max_new_tokens, uniforms_BT)
+
+    def refresh(self) -> None:
+        pass
 
 
 @torch.no_grad()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -15,13 +17,72 @@ class NonFiniteError(ArithmeticError):
     """A loss or gradient that is not a number. The message names the step."""
 
 
+class Engine(Protocol):
+    """What a training loop asks of an engine. With several ranks all of them call every method, in the same order.
+
+    model: the model to run forward. module: the Hugging Face model inside it, with its configuration.
+    parameters: this rank's float32 masters by name: whole tensors, or the slices of them that it owns.
+    """
+
+    rank: int
+    ranks: int
+    device: torch.device
+    model: Any
+    module: PreTrainedModel
+    parameters: Mapping[str, Tensor]
+
+    def share(self, count: int, uneven: bool = False) -> range:
+        """Which of `count` rows this rank works on. Raises ValueError unless every rank gets equally many.
+
+        uneven: shares may differ by one row, for work without a backward pass; then none may be empty.
+        """
+
+    def sum(self, *values: float) -> tuple[float, ...]:
+        """Each value summed over the ranks."""
+
+    def smallest(self, value: float) -> float:
+        """The least of the ranks' values."""
+
+    def everywhere(self, holds: bool) -> bool:
+        """Whether something holds on all ranks."""
+
+    def wait(self) -> None:
+        """Return when every rank has come here."""
+
+    def backward(self, loss: Tensor) -> None:
+        """Accumulate the gradient of Σ over the ranks of `loss`."""
+
+    def step(self, step: int) -> float:
+        """Clip the accumulated gradients, update the weights, and return the gradient norm before clipping."""
+
+    def set_learning_rate(self, rate: float) -> float: ...
+
+    def reset_optimizer(self) -> None:
+        """Forget the moments, as if training began at the present weights."""
+
+    def weights_changed(self) -> None:
+        """To be called after `parameters` were written to: the model computes with the new values from here on."""
+
+    def each_weight(self) -> Iterator[tuple[str, Tensor]]:
+        """Every weight by name, whole and in float32, one at a time; on all ranks, which must all exhaust it."""
+
+    def state(self) -> dict[str, Tensor]:
+        """This rank's weights and moments by name, as the live tensors."""
+
+    def load_state(self, tensors: dict[str, Tensor]) -> None:
+        """The inverse of `state`."""
+
+
 class TorchEngine:
     """One process, weights and AdamW moments in float32, constant learning rate."""
 
+    rank, ranks = 0, 1
+
     def __init__(self, model: PreTrainedModel, params: OptimizerParams, learning_rate: float) -> None:
-        self.model = model
+        self.model = self.module = model
+        self.device = model.device
         self._max_grad_norm = params.max_grad_norm
-        self.parameters: dict[str, Tensor] = dict(model.named_parameters())
+        self.parameters: Mapping[str, Tensor] = dict(model.named_parameters())
         self._optimizer = torch.optim.AdamW(
             self.parameters.values(),
             lr=learning_rate,
@@ -29,6 +90,24 @@ class TorchEngine:
             weight_decay=params.weight_decay,
             foreach=True,
         )
+
+    def share(self, count: int, uneven: bool = False) -> range:  # noqa: ARG002
+        return range(count)
+
+    def sum(self, *values: float) -> tuple[float, ...]:
+        return values
+
+    def smallest(self, value: float) -> float:
+        return value
+
+    def everywhere(self, holds: bool) -> bool:
+        return holds
+
+    def wait(self) -> None:
+        pass
+
+    def backward(self, loss: Tensor) -> None:
+        loss.backward()
 
     def step(self, step: int) -> float:
         """Clip the accumulated gradients, update the weights, and return the gradient norm before clipping.
@@ -48,11 +127,15 @@ class TorchEngine:
         return rate
 
     def reset_optimizer(self) -> None:
-        """Forget the moments, as if training began at the present weights."""
         self._optimizer.state.clear()
 
+    def weights_changed(self) -> None:
+        pass  # the model computes with the masters themselves
+
+    def each_weight(self) -> Iterator[tuple[str, Tensor]]:
+        yield from self.parameters.items()
+
     def state(self) -> dict[str, Tensor]:
-        """Weights and moments by name, as the live tensors."""
         tensors = {f"weights/{name}": tensor for name, tensor in self.parameters.items()}
         for name, parameter in self.parameters.items():
             for kind, value in self._optimizer.state.get(parameter, {}).items():

@@ -3,24 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from effopd.rollout.sampler import Rollout
 
 
-def completion_logits(model: PreTrainedModel, rollout: Rollout) -> Tensor:
+def completion_logits(model: Any, rollout: Rollout) -> Tensor:
     """Logits (B, T, V) that predict each sampled token from the prompt and the tokens before it."""
+    return _forward(model, rollout, logits_to_keep=rollout.tokens_BT.shape[1] + 1).logits[:, :-1]
+
+
+def completion_states(model: Any, module: PreTrainedModel, rollout: Rollout) -> Tensor:
+    """The last hidden states (B, T, H) whose projections by `output_head` are `completion_logits`.
+
+    model: `module` itself, or an engine's wrapper around it. The whole model runs, but for the projection of all
+    positions save one, so that whatever a wrapper hangs on a forward pass happens.
+    """
+    captured: list[Tensor] = []
+    hook = module.get_decoder().register_forward_hook(lambda *call: captured.append(call[2].last_hidden_state))
+    try:
+        _forward(model, rollout, logits_to_keep=1)
+    finally:
+        hook.remove()
+    return captured[0][:, -rollout.tokens_BT.shape[1] - 1 : -1]
+
+
+def output_head(module: PreTrainedModel) -> nn.Module:
+    """The projection from last hidden states to logits."""
+    return module.get_output_embeddings()
+
+
+def _forward(model: Any, rollout: Rollout, logits_to_keep: int) -> Any:
     sequences_BL = torch.cat([rollout.prompts_BP, rollout.tokens_BT], dim=-1)
     attention_BL = torch.cat([rollout.prompt_mask_BP, rollout.mask_BT.to(rollout.prompt_mask_BP.dtype)], dim=-1)
     positions_BL = (attention_BL.cumsum(-1) - 1).clamp(min=0)
-    width = rollout.tokens_BT.shape[1]
-    outputs = model(
-        sequences_BL, attention_mask=attention_BL, position_ids=positions_BL, logits_to_keep=width + 1, use_cache=False
+    return model(
+        sequences_BL,
+        attention_mask=attention_BL,
+        position_ids=positions_BL,
+        logits_to_keep=logits_to_keep,
+        use_cache=False,
     )
-    return outputs.logits[:, :-1]
 
 
 def chunks(rollout: Rollout, size: int) -> Iterator[tuple[slice, Rollout]]:

@@ -2,72 +2,85 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
 from effopd.losses.policy_gradient import clipped_surrogate, group_advantages, reference_kl, sequence_mean
-from effopd.losses.tokens import entropy, masked_sum, token_logprobs
+from effopd.losses.tokens import masked_sum
 from effopd.params.rl import RLParams
-from effopd.rollout.sampler import sample
+from effopd.rollout.sampler import Sampler
 from effopd.seeding import derive_seed, shuffled_batch, uniforms
 from effopd.tasks.problems import Problem
 from effopd.tasks.verifiers import score
-from effopd.train.engine import TorchEngine
-from effopd.train.forward import chunks, completion_logits
+from effopd.train.engine import Engine
+from effopd.train.forward import chunks
+from effopd.train.mismatch import Mismatch
+from effopd.train.scoring import model_logprobs, policy_scores
 from effopd.train.session import Session
 
 
 def reinforce(
-    policy: PreTrainedModel,
+    engine: Engine,
+    sampler: Sampler,
     reference: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
     problems: Sequence[Problem],
     params: RLParams,
-    engine: TorchEngine,
     session: Session,
     *,
     seed: int,
-    max_new_tokens: int,
     micro_batch: int,
+    loss_chunk: int = 0,
+    mismatch_budget: float = math.inf,
 ) -> None:
-    """Train `policy` in place: sample a group for each prompt, reward it, and follow the group-relative advantage."""
+    """Train the engine's model in place: sample a group for each prompt, reward it, and follow the advantage in it."""
     sampled_tokens = session.total("sampled_tokens")
+    sampler.refresh()  # a resumed run's weights are not those that the sampler was made with
     for step in session.steps():
         batch = shuffled_batch(seed, "prompts", step, params.prompts_per_step, len(problems))
-        group = [problems[i] for i in batch for _ in range(params.group_size)]
-        numbers_BT = uniforms(derive_seed(seed, "rollout", step), range(len(group)), max_new_tokens)
-        rollout = sample(policy, tokenizer, [problem.prompt for problem in group], max_new_tokens, numbers_BT)
+        size = len(batch) * params.group_size
+        group = [problems[batch[i]] for i in engine.share(len(batch)) for _ in range(params.group_size)]
+        numbers_BT = uniforms(derive_seed(seed, "rollout", step), engine.share(size), sampler.max_new_tokens)
+        rollout = sampler.sample([problem.prompt for problem in group], numbers_BT)
         rewards_B = torch.tensor([score(problem, text) for problem, text in zip(group, rollout.texts, strict=True)])
-        advantages_B = group_advantages(rewards_B.view(-1, params.group_size)).flatten()
+        advantages_B = group_advantages(rewards_B.view(-1, params.group_size)).flatten().to(rollout.mask_BT.device)
+        tokens = int(engine.sum(rollout.mask_BT.sum().item())[0])
 
-        for _ in range(params.updates_per_batch):
+        for update in range(params.updates_per_batch):
             loss = kl = entropy_sum = 0.0
+            mismatch = Mismatch()
             for rows, chunk in chunks(rollout, micro_batch):
-                logits_BTV = completion_logits(policy, chunk)
-                policy_BT = token_logprobs(logits_BTV, chunk.tokens_BT)
+                policy_BT, entropy_BT = policy_scores(engine, chunk, loss_chunk)
                 with torch.no_grad():
-                    reference_BT = token_logprobs(completion_logits(reference, chunk), chunk.tokens_BT)
-                    entropy_sum += masked_sum(entropy(logits_BTV), chunk.mask_BT).item()
+                    reference_BT = model_logprobs(reference, chunk, loss_chunk)
                 surrogate_BT = clipped_surrogate(policy_BT, chunk.logprobs_BT, advantages_B[rows], params.clip)
                 kl_BT = reference_kl(policy_BT, reference_BT)
                 loss_B = sequence_mean(surrogate_BT + params.kl_coefficient * kl_BT, chunk.mask_BT)
-                chunk_loss = loss_B.sum() / len(group)
-                chunk_loss.backward()
+                chunk_loss = loss_B.sum() / size
+                engine.backward(chunk_loss)
                 loss += chunk_loss.item()
                 kl += masked_sum(kl_BT.detach(), chunk.mask_BT).item()
+                entropy_sum += masked_sum(entropy_BT, chunk.mask_BT).item()
+                mismatch.add(policy_BT, chunk)
+            if update == 0:  # later updates differ from the sampler by design
+                mismatch_row = mismatch.check(engine, tokens, mismatch_budget, step)
             grad_norm = engine.step(step)
+        sampler.refresh()
 
-        tokens = int(rollout.mask_BT.sum())
         sampled_tokens += tokens
+        loss, kl, entropy_sum, correct, truncated = engine.sum(
+            loss, kl, entropy_sum, rewards_B.sum().item(), rollout.truncated_B.sum().item()
+        )
         session.log(
             loss=loss,
-            accuracy=rewards_B.mean().item(),
+            accuracy=correct / size,
             reverse_kl=kl / tokens,
             entropy=entropy_sum / tokens,
-            completion_length=tokens / len(group),
-            truncated=rollout.truncated_B.float().mean().item(),
+            **mismatch_row,
+            completion_length=tokens / size,
+            truncated=truncated / size,
             grad_norm=grad_norm,
             tokens=tokens,
             sampled_tokens=sampled_tokens,

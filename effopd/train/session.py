@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
@@ -13,8 +14,8 @@ from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from effopd.files import canonical_json, remove
-from effopd.models.store import save_model
-from effopd.train.engine import TorchEngine
+from effopd.models.store import save_checkpoint
+from effopd.train.engine import Engine
 from effopd.trajectory.store import step_folder
 from effopd.trajectory.workspace import RunState, Workspace
 
@@ -25,12 +26,13 @@ class Session:
     After `steps()` is exhausted, `state` holds the finished run's logs. Metrics are functions of the weights and the
     seed; seconds are kept apart in `state.timing`, so that a run's outputs are the same bytes on every run.
     extra_state: live tensors beside weights and moments that a killed run needs back, such as EffOPD's anchor.
+    With several ranks each keeps the state of its own shards; the first alone writes logs and checkpoints.
     """
 
     def __init__(
         self,
         *,
-        engine: TorchEngine,
+        engine: Engine,
         tokenizer: PreTrainedTokenizerBase,
         workspace: Workspace,
         live: Path,
@@ -54,23 +56,20 @@ class Session:
     def steps(self) -> Iterator[int]:
         """The steps still to do, counted from 1; after each, its logs are written and due checkpoints saved."""
         done = self.state.step
-        with (
-            _LiveWriters(self._live, self.state.metrics) as (lines, board),
-            tqdm(total=self._last_step, initial=done, desc=self._live.name, unit="step", mininterval=1.0) as bar,
-        ):
+        with self._live_curves() as live:
             if done == 0 and 0 in self.kept_steps:
                 self._checkpoint(0)
             for step in range(done + 1, self._last_step + 1):
                 began = time.perf_counter()
                 yield step
                 self._times["seconds"] = time.perf_counter() - began
-                self._record(step, lines, board)
-                bar.set_postfix({name: f"{self._row[name]:.3g}" for name in ("loss", "accuracy") if name in self._row})
-                bar.update()
+                self._record(step)
+                if live is not None:
+                    live.show(step, self._row, self._times)
                 self._row, self._times = {}, {}
                 if step in self.kept_steps:
                     self._checkpoint(step)
-                if self._workspace.due() or step == self._last_step:
+                if step == self._last_step or not self._engine.everywhere(not self._workspace.due()):
                     self._save()
 
     def log(self, **values: float | int) -> None:
@@ -82,26 +81,37 @@ class Session:
         self.state.triggers.append(row)
         self._times["validation_seconds"] = seconds
 
-    def _record(self, step: int, lines: TextIO, board: SummaryWriter) -> None:
+    def _live_curves(self) -> AbstractContextManager[_LiveCurves | None]:
+        if self._engine.rank > 0:
+            return nullcontext()
+        return _LiveCurves(self._live, self.state.metrics, self._last_step)
+
+    def _record(self, step: int) -> None:
         self.state.step = step
         self.state.metrics.append({"step": step, **self._row})
         self.state.timing.append({"step": step, **self._times})
-        lines.write(canonical_json({"steps": self._last_step, "step": step, **self._row, **self._times}) + "\n")
-        lines.flush()
-        for name, value in (self._row | self._times).items():
-            board.add_scalar(name, value, step)
 
     def _checkpoint(self, step: int) -> None:
-        save_model(step_folder(self._workspace.checkpoints, step), self._engine.model, self._tokenizer)
+        engine = self._engine
+        weights = {name: whole.cpu() for name, whole in engine.each_weight() if engine.rank == 0}
+        if engine.rank == 0:
+            save_checkpoint(step_folder(self._workspace.checkpoints, step), engine.module, self._tokenizer, weights)
 
     def _save(self) -> None:
         extra = {f"extra/{name}": tensor for name, tensor in self._extra_state.items()}
         self.state.tensors = self._engine.state() | extra
         self._workspace.save(self.state)
+        self._engine.wait()
+        self._workspace.tidy(self.state.step)
 
     def _restore(self) -> None:
-        if (state := self._workspace.load(at_most=self._last_step)) is None:
-            remove(self._workspace.folder)
+        """Go on from the newest state that every rank has, or from the beginning."""
+        saved = [step for step in self._workspace.saved_steps() if step <= self._last_step]
+        newest = int(self._engine.smallest(saved[-1] if saved else 0))
+        if newest == 0 or (state := self._workspace.load(at_most=newest)) is None:
+            if self._engine.rank == 0:
+                remove(self._workspace.folder)
+            self._engine.wait()
             return
         self._engine.load_state(state.tensors)
         for name, tensor in self._extra_state.items():
@@ -109,23 +119,34 @@ class Session:
         self.state = state
 
 
-class _LiveWriters:
-    """``metrics.jsonl``, a line a step, and TensorBoard's event file in one folder, from the first step on."""
+class _LiveCurves:
+    """``metrics.jsonl``, a line a step, TensorBoard's event file in one folder, and the progress bar."""
 
-    def __init__(self, folder: Path, rows: list[dict[str, Any]]) -> None:
-        self._folder, self._rows = folder, rows
+    def __init__(self, folder: Path, rows: list[dict[str, Any]], last_step: int) -> None:
+        self._folder, self._rows, self._last_step = folder, rows, last_step
 
-    def __enter__(self) -> tuple[TextIO, SummaryWriter]:
+    def __enter__(self) -> _LiveCurves:
         remove(self._folder)
         self._folder.mkdir(parents=True)
         self._lines = (self._folder / "metrics.jsonl").open("w", encoding="utf-8")
         self._board = SummaryWriter(str(self._folder), flush_secs=5)
+        done = len(self._rows)
+        self._bar = tqdm(total=self._last_step, initial=done, desc=self._folder.name, unit="step", mininterval=1.0)
         for row in self._rows:
             self._lines.write(canonical_json(row) + "\n")
             for name, value in row.items():
                 self._board.add_scalar(name, value, row["step"])
-        return self._lines, self._board
+        return self
+
+    def show(self, step: int, row: dict[str, Any], times: dict[str, float]) -> None:
+        self._lines.write(canonical_json({"steps": self._last_step, "step": step, **row, **times}) + "\n")
+        self._lines.flush()
+        for name, value in (row | times).items():
+            self._board.add_scalar(name, value, step)
+        self._bar.set_postfix({name: f"{row[name]:.3g}" for name in ("loss", "accuracy") if name in row})
+        self._bar.update()
 
     def __exit__(self, *_: object) -> None:
+        self._bar.close()
         self._lines.close()
         self._board.close()

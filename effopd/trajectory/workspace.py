@@ -37,45 +37,53 @@ class RunState:
 
 
 class Workspace:
-    """The scratch folder of one run."""
+    """The scratch folder of one run; each of several ranks has the state of its own shards in it."""
 
-    def __init__(self, scratch: Path, run: str, key: str) -> None:
+    def __init__(self, scratch: Path, run: str, key: str, rank: int = 0) -> None:
         self._scratch = scratch
         self.folder = scratch / f"{run}-{key[:16]}"
         self.checkpoints = self.folder / "checkpoints"
+        self._states = self.folder / f"rank-{rank}" if rank else self.folder
         self._next_save = 0.0
+
+    def saved_steps(self) -> list[int]:
+        """The steps of the whole states, ascending: of one, or of two when a kill hit between a save and `tidy`."""
+        return sorted(int(folder.name.removeprefix("state-")) for folder in self._states.glob("state-*"))
 
     def load(self, at_most: int) -> RunState | None:
         """The newest whole state that is not past `at_most` steps, or None."""
-        for folder in sorted(self.folder.glob("state-*"), reverse=True):
-            if int(folder.name.removeprefix("state-")) > at_most:
-                continue
-            try:
-                state = read_json(folder / "state.json")
-                return RunState(tensors=load_weights(folder / "tensors.safetensors"), **state)
-            except (DataError, TypeError) as error:
-                raise DataError(f"{error}; delete {self.folder} to train this run from its beginning") from None
-        return None
+        steps = [step for step in self.saved_steps() if step <= at_most]
+        if not steps:
+            return None
+        folder = self._states / f"state-{steps[-1]:08d}"
+        try:
+            state = read_json(folder / "state.json")
+            return RunState(tensors=load_weights(folder / "tensors.safetensors"), **state)
+        except (DataError, TypeError) as error:
+            raise DataError(f"{error}; delete {self.folder} to train this run from its beginning") from None
 
     def due(self) -> bool:
         """Whether enough work was done since the last save to be worth the next."""
         return time.monotonic() >= self._next_save
 
     def save(self, state: RunState) -> None:
-        """Write a whole state, then drop the older ones: a kill at any moment leaves one to go on from."""
+        """Write a whole state, beside the older ones: a kill at any moment leaves one to go on from."""
         began = time.monotonic()
-        target = self.folder / f"state-{state.step:08d}"
+        target = self._states / f"state-{state.step:08d}"
         with atomic_path(target) as folder:
             folder.mkdir()
             save_weights(folder / "tensors.safetensors", state.tensors)
             write_json(folder / "state.json", {
                 "step": state.step, "metrics": state.metrics, "triggers": state.triggers, "timing": state.timing,
             })  # fmt: skip
-        for old in self.folder.glob("state-*"):
-            if old != target:
-                remove(old)
         ended = time.monotonic()
         self._next_save = ended + WORK_PER_SAVE * (ended - began)
+
+    def tidy(self, kept: int) -> None:
+        """Drop all states but that of step `kept`; to be called when every rank has saved it."""
+        for step in self.saved_steps():
+            if step != kept:
+                remove(self._states / f"state-{step:08d}")
 
     def publish(self, target: Path, steps: list[int], state: RunState, about: dict[str, Any]) -> None:
         """Put the finished run in place: the checkpoints of `steps`, its logs and what it is, without times."""

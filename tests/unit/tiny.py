@@ -25,6 +25,7 @@ from effopd.params.opd import OPDParams
 from effopd.params.optimizer import OptimizerParams
 from effopd.params.rl import RLParams
 from effopd.params.section import Section
+from effopd.rollout.sampler import ModelSampler
 from effopd.tasks.arithmetic import ALPHABET
 from effopd.tasks.problems import Demonstration, Problem
 from effopd.train.distill import distill
@@ -32,6 +33,7 @@ from effopd.train.engine import TorchEngine
 from effopd.train.rl import reinforce
 from effopd.train.session import Session
 from effopd.train.sft import fine_tune
+from effopd.train.teachers import LocalTeacher
 from effopd.trajectory.schedule import checkpoint_steps
 from effopd.trajectory.workspace import Workspace
 
@@ -161,6 +163,7 @@ class Lab:
     teacher: Callable[[], PreTrainedModel] = field(default=lambda: guesser(9, 1))
     reference: Callable[[], PreTrainedModel] = guesser
     optimizer: OptimizerParams = OPTIMIZER
+    loss_chunk: int = 0
 
     def open(
         self,
@@ -202,29 +205,20 @@ class Lab:
         steps = effopd.steps if effopd else params.steps
         anchor = (lambda engine: EffOPD(effopd, engine.parameters)) if effopd else None
         engine, session, search = self.open(student, params.learning_rate, steps, key, anchor)
+        sampler = ModelSampler(student, tokenizer(), LENGTH)
         if search is not None and effopd is not None:
-            after_step = leap_at_triggers(
-                search,
-                effopd,
-                student,
-                tokenizer(),
-                problems(4, seed=1),
-                engine,
-                session,
-                seed=SEED,
-                max_new_tokens=LENGTH,
-            )
+            validation = problems(4, seed=1)
+            after_step = leap_at_triggers(search, effopd, engine, sampler, validation, session, seed=SEED)
         distill(
-            student,
-            self.teacher(),
-            tokenizer(),
+            engine,
+            sampler,
+            LocalTeacher(self.teacher()),
             problems(),
             params,
-            engine,
             session,
             seed=SEED,
-            max_new_tokens=LENGTH,
             micro_batch=self.optimizer.micro_batch,
+            loss_chunk=self.loss_chunk,
             after_step=after_step,
         )
         return self.publish(student, engine, session, key)
@@ -236,16 +230,15 @@ class Lab:
         policy = self.student()
         engine, session, _ = self.open(policy, params.learning_rate, params.steps, key)
         reinforce(
-            policy,
+            engine,
+            ModelSampler(policy, tokenizer(), LENGTH),
             self.reference(),
-            tokenizer(),
             problems(),
             params,
-            engine,
             session,
             seed=SEED,
-            max_new_tokens=LENGTH,
             micro_batch=self.optimizer.micro_batch,
+            loss_chunk=self.loss_chunk,
         )
         return self.publish(policy, engine, session, key)
 
@@ -253,11 +246,10 @@ class Lab:
         trained = self.student()
         engine, session, _ = self.open(trained, params.learning_rate, params.steps, key)
         fine_tune(
-            trained,
+            engine,
             tokenizer(),
             demonstrations(),
             params,
-            engine,
             session,
             seed=SEED,
             micro_batch=self.optimizer.micro_batch,

@@ -1,0 +1,28 @@
+"""Section `engine`: what trains: one torch process, or DeepSpeed over several."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from effopd.params.section import Section
+
+
+class EngineParams(Section):
+    name: Literal["torch", "deepspeed"]
+    ranks: int = Field(ge=1)
+    zero_stage: int = Field(ge=0, le=3)
+    precision: Literal["float32", "bfloat16"]
+    offload_optimizer: bool
+    activation_checkpointing: bool
+    loss_chunk: int = Field(ge=0)
+    hostfile: str
+
+    @model_validator(mode="after")
+    def _torch_is_one_process(self) -> EngineParams:
+        if self.name == "torch" and (self.ranks > 1 or self.precision != "float32" or self.offload_optimizer):
+            raise ValueError("the torch engine is one float32 process; ranks, bfloat16 and offload need deepspeed")
+        if self.offload_optimizer and self.zero_stage == 0:
+            raise ValueError("offload_optimizer needs a zero_stage of 1 or more")
+        return self

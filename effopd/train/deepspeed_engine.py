@@ -1,0 +1,208 @@
+"""The engine over several processes: DeepSpeed's ZeRO stages 0 to 3 with float32 masters.
+
+DeepSpeed is imported when an engine is built, so that nothing here is needed by runs that train with torch. Its managed
+accumulation is off: `backward` accumulates as often as it is called and `step` is the boundary, with any number of
+micro-batches. DeepSpeed averages gradients over ranks; the loops divide by the tokens of all ranks, so that the sum is
+right, and `backward` multiplies by the number of ranks to get it.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from effopd.params.engine import EngineParams
+from effopd.params.optimizer import OptimizerParams
+from effopd.train.engine import NonFiniteError
+
+
+class DeepSpeedEngine:
+    """One rank of a ZeRO run: weights and moments of its own partition in float32, constant learning rate.
+
+    `parameters` are live views of this rank's float32 partition, flat but in stage 0. Writing to them is complete with
+    `weights_changed`, which carries them into the tensors that the model computes with.
+    """
+
+    def __init__(
+        self, model: PreTrainedModel, params: OptimizerParams, engine: EngineParams, learning_rate: float
+    ) -> None:
+        deepspeed = _deepspeed()
+        self.module = model
+        self._max_grad_norm, self._stage = params.max_grad_norm, engine.zero_stage
+        if engine.activation_checkpointing:
+            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            model.train()  # which transformers makes a condition; the models have no dropout
+        optimizer = torch.optim.AdamW(
+            model.parameters(),
+            lr=learning_rate,
+            betas=(params.beta1, params.beta2),
+            weight_decay=params.weight_decay,
+            foreach=True,
+        )
+        if engine.zero_stage == 0:  # the only stage in which torch's own optimiser clips; the norm is read from it
+            optimizer.register_step_pre_hook(self._clip)
+        self._stage_0_norm = math.nan
+        self._engine, self._wrapper, _, _ = deepspeed.initialize(
+            model=model, optimizer=optimizer, config=configuration(params, engine)
+        )
+        self.model, self.device = self._engine, torch.device(self._engine.device)
+        self.rank, self.ranks = dist.get_rank(), dist.get_world_size()
+        if self.ranks != engine.ranks:
+            raise ValueError(f"engine.ranks is {engine.ranks}, but {self.ranks} processes were started")
+        self._adamw: torch.optim.AdamW = self._wrapper if engine.zero_stage == 0 else self._wrapper.optimizer
+        self._masters: list[Tensor] = self._flat_masters()
+        self.parameters: Mapping[str, Tensor] = self._partition_by_name()
+
+    def share(self, count: int, uneven: bool = False) -> range:
+        if count < self.ranks or (count % self.ranks and not uneven):
+            raise ValueError(f"{count} rows cannot be shared equally by {self.ranks} ranks (engine.ranks)")
+        return range(self.rank * count // self.ranks, (self.rank + 1) * count // self.ranks)
+
+    def sum(self, *values: float) -> tuple[float, ...]:
+        totals = torch.tensor(values, dtype=torch.float64, device=self.device)
+        dist.all_reduce(totals)
+        return tuple(totals.tolist())
+
+    def smallest(self, value: float) -> float:
+        least = torch.tensor(value, dtype=torch.float64, device=self.device)
+        dist.all_reduce(least, op=dist.ReduceOp.MIN)
+        return least.item()
+
+    def everywhere(self, holds: bool) -> bool:
+        return self.smallest(float(holds)) == 1.0
+
+    def wait(self) -> None:
+        dist.barrier()
+
+    def backward(self, loss: Tensor) -> None:
+        self._engine.backward(loss * self.ranks)
+
+    def step(self, step: int) -> float:
+        """As `Engine.step`. Raises `NonFiniteError` when the norm is not finite; the run must end then."""
+        self._engine.step()
+        norm = self._stage_0_norm if self._stage == 0 else float(self._engine.get_global_grad_norm())
+        if not self.everywhere(math.isfinite(norm)):
+            raise NonFiniteError(f"step {step}: the gradient norm is {norm}")
+        return norm
+
+    def set_learning_rate(self, rate: float) -> float:
+        for group in self._adamw.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def reset_optimizer(self) -> None:
+        self._adamw.state.clear()
+
+    @torch.no_grad()
+    def weights_changed(self) -> None:
+        match self._stage:
+            case 0:
+                pass  # the model computes with the masters themselves
+            case 1 | 2:
+                self._wrapper.update_lp_params()
+            case 3:
+                for group in range(len(self._masters)):
+                    self._wrapper._reassign_or_swap_out_partitioned_parameters(group)
+                if kept_whole := self._wrapper.persistent_parameters:  # small ones stay gathered between passes
+                    kept_whole[0].partition(kept_whole)
+                    kept_whole[0].all_gather(kept_whole)
+
+    @torch.no_grad()
+    def each_weight(self) -> Iterator[tuple[str, Tensor]]:
+        from deepspeed.utils import safe_get_full_fp32_param
+
+        for name, parameter in self.module.named_parameters():
+            yield name, parameter.detach() if self._stage == 0 else safe_get_full_fp32_param(parameter)
+
+    def state(self) -> dict[str, Tensor]:
+        tensors = {f"weights/{index}": master for index, master in enumerate(self._masters)}
+        for index, master in enumerate(self._masters):
+            for kind, value in self._adamw.state.get(master, {}).items():
+                tensors[f"optimizer/{kind}/{index}"] = value
+        return tensors
+
+    @torch.no_grad()
+    def load_state(self, tensors: dict[str, Tensor]) -> None:
+        for index, master in enumerate(self._masters):
+            master.copy_(tensors[f"weights/{index}"])
+            moments = {
+                kind: value.to(master.device if kind != "step" else "cpu", copy=True)
+                for kind in ("step", "exp_avg", "exp_avg_sq")
+                if (value := tensors.get(f"optimizer/{kind}/{index}")) is not None
+            }
+            if moments:
+                self._adamw.state[master] = moments
+        self.weights_changed()
+
+    def _clip(self, *_: Any) -> None:
+        self._stage_0_norm = float(torch.nn.utils.clip_grad_norm_(self.module.parameters(), self._max_grad_norm))
+
+    def _flat_masters(self) -> list[Tensor]:
+        """The float32 tensors that AdamW updates on this rank."""
+        match self._stage:
+            case 0:
+                return list(self.module.parameters())
+            case 1 | 2:
+                return list(
+                    getattr(self._wrapper, "single_partition_of_fp32_groups", None)
+                    or self._wrapper.fp32_groups_flat_partition  # bfloat16 in stage 1
+                )
+            case _:
+                return list(self._wrapper.fp32_partitioned_groups_flat)
+
+    def _partition_by_name(self) -> dict[str, Tensor]:
+        """This rank's share of each parameter as a view of its masters; parameters without a share are left out."""
+        named = dict(self.module.named_parameters())
+        match self._stage:
+            case 0:
+                return dict(named)
+            case 1 | 2:
+                fragments = {name: getattr(parameter, "_hp_mapping", None) for name, parameter in named.items()}
+                return {name: mapping.hp_fragment for name, mapping in fragments.items() if mapping is not None}
+            case _:
+                return {
+                    name: self._wrapper._get_fp32_opt_state_partition(parameter, release_swap_buffers=True)[0]
+                    for name, parameter in named.items()
+                }
+
+
+def configuration(params: OptimizerParams, engine: EngineParams) -> dict[str, Any]:
+    """DeepSpeed's configuration for these params."""
+    zero: dict[str, Any] = {"stage": engine.zero_stage, "overlap_comm": False}
+    if engine.offload_optimizer:
+        zero["offload_optimizer"] = {"device": "cpu"}
+    half = engine.precision == "bfloat16"
+    return {
+        "train_micro_batch_size_per_gpu": 1,  # of no effect: the loops cut their own micro-batches
+        "gradient_accumulation_steps": 1,
+        "managed_gradient_accumulation": False,
+        "gradient_clipping": params.max_grad_norm if engine.zero_stage else 0.0,
+        "zero_optimization": zero,
+        "zero_allow_untested_optimizer": True,
+        "zero_force_ds_cpu_optimizer": False,
+        "bf16": {"enabled": half and engine.zero_stage > 0},
+        "torch_autocast": {"enabled": half and engine.zero_stage == 0, "dtype": "bfloat16"},
+        "steps_per_print": 2**31,
+    }
+
+
+def _deepspeed() -> Any:
+    """DeepSpeed with its process group up: gloo on CPUs, the accelerator's own backend elsewhere."""
+    if not torch.cuda.is_available():
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
+    try:
+        import deepspeed
+    except ImportError:
+        raise ValueError("engine.name is deepspeed, which is not installed: pip install 'effopd[deepspeed]'") from None
+    logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
+    if not dist.is_initialized():
+        deepspeed.init_distributed(dist_backend=None if torch.cuda.is_available() else "gloo", verbose=False)
+    return deepspeed

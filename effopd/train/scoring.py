@@ -1,0 +1,61 @@
+"""A function of every sampled token's logits, with those of a whole micro-batch or of a few tokens at a time.
+
+`loss_chunk` is the number of tokens whose logits exist at once; 0 keeps those of a whole micro-batch, which is faster
+while they are small. Both ways return (B, T); what stands under the mask counts for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from effopd.losses.chunked import over_chunks
+from effopd.losses.tokens import entropy, token_logprobs
+from effopd.rollout.sampler import Rollout
+from effopd.train.engine import Engine
+from effopd.train.forward import completion_logits, completion_states, output_head
+
+
+def policy_scores(engine: Engine, rollout: Rollout, loss_chunk: int) -> tuple[Tensor, Tensor]:
+    """log π of each sampled token, with gradient, and the entropy without; each (B, T)."""
+
+    def score(logits_V: Tensor, tokens: Tensor) -> tuple[Tensor, ...]:
+        logprobs = token_logprobs(logits_V, tokens)
+        with torch.no_grad():
+            return logprobs, entropy(logits_V)
+
+    logprobs_BT, entropy_BT = over_tokens(engine.model, engine.module, rollout, score, loss_chunk, rollout.tokens_BT)
+    return logprobs_BT, entropy_BT
+
+
+def model_logprobs(model: PreTrainedModel, rollout: Rollout, loss_chunk: int) -> Tensor:
+    """log π of each sampled token (B, T) under a model beside the engine's, such as a reference."""
+
+    def score(logits_V: Tensor, tokens: Tensor) -> tuple[Tensor, ...]:
+        return (token_logprobs(logits_V, tokens),)
+
+    return over_tokens(model, model, rollout, score, loss_chunk, rollout.tokens_BT)[0]
+
+
+def over_tokens(
+    model: Any,
+    module: PreTrainedModel,
+    rollout: Rollout,
+    score: Callable[..., tuple[Tensor, ...]],
+    loss_chunk: int,
+    *inputs: Tensor,
+) -> tuple[Tensor, ...]:
+    """`score(logits, *inputs)` for every sampled token; inputs (B, T, …), results (B, T)."""
+    if loss_chunk == 0:
+        return score(completion_logits(model, rollout), *inputs)
+    head = output_head(module)
+    kept_BT = rollout.mask_BT.bool()  # masked first: padding is never projected
+    states_NH = completion_states(model, module, rollout)[kept_BT]
+    results = over_chunks(
+        lambda states_H, *rest: score(head(states_H), *rest), loss_chunk, states_NH, *(x[kept_BT] for x in inputs)
+    )
+    return tuple(torch.zeros_like(rollout.mask_BT).masked_scatter(kept_BT, result) for result in results)
