@@ -74,10 +74,12 @@ def assert_one_step(found: tiny.Trained, start: PreTrainedModel, reference: PreT
 
 
 @pytest.mark.parametrize("loss", ["sampled", "reverse_kl", "forward_kl", "jsd"])
-@pytest.mark.parametrize("micro_batch", [64, 4])
-def test_a_distillation_step_follows_the_mean_loss_over_all_tokens(tmp_path: Path, loss: str, micro_batch: int) -> None:
+@pytest.mark.parametrize(("micro_batch", "loss_chunk"), [(64, 0), (4, 3)])
+def test_a_distillation_step_follows_the_mean_loss_over_all_tokens(
+    tmp_path: Path, loss: str, micro_batch: int, loss_chunk: int
+) -> None:
     params = with_values(OPD, loss=loss, jsd_beta=0.3, steps=1)
-    found = Lab(tmp_path, optimizer=with_values(SIGN, micro_batch=micro_batch)).opd(params)
+    found = Lab(tmp_path, optimizer=with_values(SIGN, micro_batch=micro_batch), loss_chunk=loss_chunk).opd(params)
     student, teacher = tiny.double(tiny.guesser()), tiny.double(tiny.guesser(9, 1))
     losses, divergences, entropies, lengths, hits, ends = [], [], [], [], [], []
     for problem, ids, start in rolled_out(tiny.guesser(), OPD.prompts_per_step, 1):
@@ -201,11 +203,16 @@ def relative_distance(first: PreTrainedModel, second: PreTrainedModel, start: Pr
     return float((first_W - second_W).norm() / (first_W - start_W).norm())
 
 
-@pytest.mark.parametrize("run", ["opd", "rl", "sft"])
-@pytest.mark.parametrize("micro_batch", [1, 3])
-def test_pieces_of_a_batch_make_the_step_of_the_whole_batch(tmp_path: Path, run: str, micro_batch: int) -> None:
+@pytest.mark.parametrize(
+    ("run", "micro_batch", "loss_chunk"),
+    [("opd", 1, 0), ("rl", 1, 0), ("sft", 1, 0), ("opd", 4, 5), ("rl", 5, 1), ("sft", 3, 0)],
+)
+def test_pieces_of_a_batch_make_the_step_of_the_whole_batch(
+    tmp_path: Path, run: str, micro_batch: int, loss_chunk: int
+) -> None:
     whole = getattr(Lab(tmp_path / "whole"), run)()
-    pieces = getattr(Lab(tmp_path / "pieces", optimizer=with_values(OPTIMIZER, micro_batch=micro_batch)), run)()
+    optimizer = with_values(OPTIMIZER, micro_batch=micro_batch)
+    pieces = getattr(Lab(tmp_path / "pieces", optimizer=optimizer, loss_chunk=loss_chunk), run)()
     for first, second in zip(whole.metrics, pieces.metrics, strict=True):
         assert second == pytest.approx(first, rel=2e-2, abs=1e-4)
     assert relative_distance(whole.model, pieces.model, tiny.guesser()) < 0.02
@@ -267,6 +274,16 @@ def test_sampled_tokens_are_the_running_total(tmp_path: Path) -> None:
     rows = Lab(tmp_path).opd().metrics
     totals = [sum(row["tokens"] for row in rows[: i + 1]) for i in range(len(rows))]
     assert [row["sampled_tokens"] for row in rows] == totals
+
+
+@pytest.mark.parametrize("run", ["opd", "rl"])
+def test_every_step_samples_with_numbers_of_its_own(tmp_path: Path, run: str) -> None:
+    """One prompt and a student that stands still: with the same numbers every step would sample the same."""
+    still = with_values(OPTIMIZER, weight_decay=0.0)
+    lab = Lab(tmp_path, optimizer=still, pool=tiny.problems(1))
+    params: Any = with_values(OPD if run == "opd" else RL, learning_rate=1e-12, steps=5)
+    rows = getattr(lab, run)(params).metrics
+    assert len({(row["tokens"], row["accuracy"], round(row["loss"], 4)) for row in rows}) > 1
 
 
 def adamw(weights: Tensor, gradients: list[Tensor], rate: float, params: Any, norms: list[float]) -> Tensor:

@@ -33,7 +33,6 @@ from effopd.train.engine import TorchEngine
 from effopd.train.rl import reinforce
 from effopd.train.session import Session
 from effopd.train.sft import fine_tune
-from effopd.train.teachers import LocalTeacher
 from effopd.trajectory.schedule import checkpoint_steps
 from effopd.trajectory.workspace import Workspace
 
@@ -164,6 +163,7 @@ class Lab:
     reference: Callable[[], PreTrainedModel] = guesser
     optimizer: OptimizerParams = OPTIMIZER
     loss_chunk: int = 0
+    pool: list[Problem] = field(default_factory=problems)
 
     def open(
         self,
@@ -212,8 +212,8 @@ class Lab:
         distill(
             engine,
             sampler,
-            LocalTeacher(self.teacher()),
-            problems(),
+            self.teacher(),
+            self.pool,
             params,
             session,
             seed=SEED,
@@ -233,7 +233,7 @@ class Lab:
             engine,
             ModelSampler(policy, tokenizer(), LENGTH),
             self.reference(),
-            problems(),
+            self.pool,
             params,
             session,
             seed=SEED,
