@@ -11,19 +11,18 @@ from effopd.tasks.verdict import Verdict, right, shortened, wrong
 TASK = "choice"
 LETTERS = "ABCDEFGHIJ"
 
-_WRAPPED = r"(?:\\(?:text|mathrm|mathbf|textbf|boxed)\s*\{\s*)*[\s*_`$(\[{\"'“]*"
-_LETTER = r"([A-J])(?![\w'’])(?!\s*(?:&|\+|=|\^))"
+_WRAPPED = r"(?:\\(?:text|mathrm|mathbf|textbf|boxed)\s?\{|[\s_(\[{\"'“]){0,8}"
+_LETTER = r"([A-J])(?![\w'’])(?!\s?[&+=^])"
 _SAID = re.compile(
-    r"(?:final\s+answer|correct\s+(?:answer|option|choice)|best\s+(?:answer|option|choice)|answer|choice|option)"
-    r"(?:\s+(?:choice|option|letter))?[\s*_`]*(?:is|are|would\s+be|must\s+be|should\s+be|:|=|-|–|—)?[\s*_`:]*"
-    r"(?:(?:clearly|therefore|thus|the)\s+)*(?:(?:option|choice|answer|letter)\s*)?" + _WRAPPED + _LETTER,
+    r"(?:answer|option|choice|choose|pick|select)(?:\s(?:choice|option|letter))?"
+    r"\s?(?:is|are|would\sbe|must\sbe|should\sbe|:|=|-|–|—)?[\s_:]{0,4}(?:(?:clearly|therefore|thus|the)\s){0,2}"
+    r"(?:(?:option|choice|answer|letter)\s?)?" + _WRAPPED + _LETTER,
     re.IGNORECASE,
 )
-_ALONE = re.compile(r"^[\s*_`>#-]*" + _WRAPPED + r"([A-J])[)\].:}*_`$\"'”\s]*(?:$|[).:]\s)", re.MULTILINE)
-_CORRECT = re.compile(
-    _WRAPPED.replace(r"[\s", r"(?<!\w)[\s") + r"([A-J])[)\]*_`\s.]*\s+is\s+(?:the\s+)?(?:correct|right|best|answer)\b"
-)
+_ALONE = re.compile(r"^" + _WRAPPED + r"([A-J])[)\].:}\"”]{0,6}\s?(?:$|(?<=[).:]\s))", re.MULTILINE)
+_CORRECT = re.compile(r"(?<![\w'’])([A-J])[)\]]?\sis\s(?:the\s)?(?:correct|right|best|answer)\b")
 _NOT = re.compile(r"(?:not|n't|cannot be|incorrect|wrong|isn't|rule out|eliminate)[\s\w,]{0,24}$", re.IGNORECASE)
+_MARKUP = re.compile(r"[*`$#>]+")
 
 
 def verify(problem: Problem, completion: str) -> Verdict:
@@ -38,7 +37,8 @@ def verify(problem: Problem, completion: str) -> Verdict:
 
 def extract_letter(completion: str) -> str | None:
     """The option that a completion ends on: boxed, announced or called correct, or alone on its line; the last."""
-    text = after_thinking(completion)
+    text = _MARKUP.sub(" ", after_thinking(completion))
+    text = re.sub(r"[^\S\n]*\n\s*", "\n", re.sub(r"[^\S\n]+", " ", text))
     boxed = last_boxed(text)
     if boxed is not None and (match := re.match(_WRAPPED + r"(?:option|choice)?[\s(]*([A-Ja-j])(?![A-Za-z])", boxed)):
         return match[1].upper()

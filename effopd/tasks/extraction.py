@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-READ_FROM_END = 50_000  # characters: answers stand at the end, and a completion may be endless
+_LONGEST_LINE = 4_000
+READ_FROM_END = 20_000  # characters: answers stand at the end, and a completion may be endless
 
 _BOXED = re.compile(r"\\(?:boxed|fbox)\s*(?:\{|([0-9A-Za-z]))")
 _BETWEEN_BOXES = re.compile(
@@ -15,14 +16,19 @@ _ANNOUNCED = re.compile(
     r"[ \t]*\n?[ \t]*(?=\S)",
     re.IGNORECASE,
 )
+_BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
+_SPACES, _EMPTY_LINES = re.compile(r"[^\S\n]{2,}"), re.compile(r"\n\s*\n\s*")
+_ENGLISH = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
+_SAYS = re.compile(r".*\b(?:is|are|be|equals?|gets?|gives?|yields?|to)\s+(\S.*)$")
+_REASON = re.compile(r",?\s(?:because|since)\s")
 _MATH_SPAN = re.compile(
-    r"\$\$(.{1,2000}?)\$\$|\$((?:[^$\\]|\\.){1,2000})\$|\\\((.{1,2000}?)\\\)|\\\[(.{1,2000}?)\\\]", re.DOTALL
+    r"\$\$(.{1,500}?)\$\$|\$((?:[^$\\]|\\.){1,500})\$|\\\((.{1,500}?)\\\)|\\\[(.{1,500}?)\\\]", re.DOTALL
 )
 
 
 def after_thinking(text: str) -> str:
     """The end of a completion, without the thinking that some models write before their answer."""
-    text = text[-READ_FROM_END:]
+    text = _EMPTY_LINES.sub("\n\n", _SPACES.sub(" ", text[-READ_FROM_END:]))  # long runs would slow searches down
     _, closed, answer = text.rpartition("</think>")
     return answer if closed and answer.strip() else text
 
@@ -30,10 +36,11 @@ def after_thinking(text: str) -> str:
 def last_boxed(text: str) -> str | None:
     r"""The contents of the last whole ``\boxed{…}``; boxes joined by “and”, “or” or commas go together."""
     boxes: list[tuple[int, int, str]] = []
+    closing = _closing_braces(text)
     for match in _BOXED.finditer(text):
         if match[1]:
             boxes.append((match.start(), match.end(), match[1]))
-        elif (end := _closing_brace(text, match.end())) is not None:
+        elif (end := closing.get(match.end() - 1)) is not None:
             boxes.append((match.start(), end + 1, text[match.end() : end].strip()))
     if not boxes:
         return None
@@ -59,7 +66,7 @@ def announced(text: str) -> str | None:
         line = rest.split("\n", 1)[0]
         if span and not _goes_on(line, span):
             return _inner(span)
-        if line := bare(line):
+        if line := bare(_REASON.split(line, maxsplit=1)[0]):
             return line
     return None
 
@@ -72,8 +79,13 @@ def last_line(text: str) -> str | None:
             start = text.rfind(opening, 0, len(text) - len(closing))
             if start >= 0 and (inner := text[start + len(opening) : len(text) - len(closing)].strip()):
                 return inner
-    line = text.rsplit("\n", 1)[-1]
-    return bare(line) or None
+    line = bare(text.rsplit("\n", 1)[-1][-_LONGEST_LINE:])
+    if len(_ENGLISH.findall(line)) > 2:  # a sentence: its last formula, or what stands behind its last verb
+        if spans := list(_MATH_SPAN.finditer(line)):
+            return _inner(spans[-1])
+        if said := _SAYS.match(line):
+            return bare(said[1]) or None
+    return line or None
 
 
 def bare(line: str) -> str:
@@ -101,18 +113,13 @@ def _inner(span: re.Match[str]) -> str:
     return next(group for group in span.groups() if group is not None).strip()
 
 
-def _closing_brace(text: str, start: int) -> int | None:
-    """Where the brace opened before `start` closes; ``\\{`` and ``\\}`` do not count."""
-    depth, position = 1, start
-    while position < len(text):
-        character = text[position]
-        if character == "\\":
-            position += 1
-        elif character == "{":
-            depth += 1
-        elif character == "}":
-            depth -= 1
-            if depth == 0:
-                return position
-        position += 1
-    return None
+def _closing_braces(text: str) -> dict[int, int]:
+    """Where each opening brace is closed, by position; ``\\{`` and ``\\}`` do not count."""
+    closing: dict[int, int] = {}
+    open_ones: list[int] = []
+    for match in _BRACES.finditer(text):
+        if match[0] == "{":
+            open_ones.append(match.start())
+        elif match[0] == "}" and open_ones:
+            closing[open_ones.pop()] = match.start()
+    return closing

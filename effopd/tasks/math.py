@@ -23,6 +23,7 @@ LONGEST_ANSWER = 2_000  # characters; no answer to compare is longer
 _NUMBER = r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|[-+]?\.\d+"
 _PLAIN_NUMBER = re.compile(_NUMBER)
 _WORDS = re.compile(r"[A-Za-z][A-Za-z'’\- ]*[A-Za-z]")
+_UNFINISHED = re.compile(r"\\(?:boxed|fbox)\s*\{")  # a box that was never closed
 _CONSTANTS = {"pi", "infinity", "infty", "inf", "oo"}
 _SPACING = re.compile(
     r"\\(?:left|right|bigl?|bigr|Bigl?|Bigr|displaystyle|textstyle|limits)(?![a-zA-Z])|\\[!,;:> ]|~|\s+"
@@ -50,7 +51,9 @@ def extract_answer(completion: str) -> str | None:
     """The last box, what the completion announces as its answer, or its last line; in this order."""
     text = after_thinking(completion)
     found = last_boxed(text) or announced(text) or last_line(text)
-    return found.strip() if found and found.strip() else None
+    if not found or not found.strip() or _UNFINISHED.search(found):
+        return None
+    return found.strip()
 
 
 def compare_plainly(gold: str, answer: str, tolerance: float) -> Verdict | None:
@@ -62,7 +65,7 @@ def compare_plainly(gold: str, answer: str, tolerance: float) -> Verdict | None:
     if gold_words is not None:
         same = gold_words == answer_words
         return right(f"same words: {gold_words}") if same else wrong(f"{shortened(answer)} is not {shortened(gold)}")
-    gold_number, answer_number = plain_number(gold_text), plain_number(answer_text)
+    gold_number, answer_number = (plain_number(text.removesuffix("\\%")) for text in (gold_text, answer_text))
     if gold_number is not None and answer_number is not None:
         same = abs(gold_number - answer_number) <= Fraction(tolerance) * abs(gold_number)
         shown = f"{shortened(answer)} against {shortened(gold)}"
