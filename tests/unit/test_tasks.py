@@ -37,7 +37,7 @@ MIXTURE = DemonstrationParams(
     guess_accuracy=0.3,
     step_error=0.35,
 )
-WORLD = DataParams(operations=3, train=400, validation=30, dev=40, test=50, demonstrations=MIXTURE)
+WORLD = DataParams(source="arithmetic", operations=3, train=400, validation=30, dev=40, test=50, demonstrations=MIXTURE)
 
 
 def evaluated(prompt: str) -> int:

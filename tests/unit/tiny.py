@@ -70,7 +70,7 @@ def tokenizer(alphabet: str = ALPHABET) -> PreTrainedTokenizerFast:
     return character_tokenizer(alphabet)
 
 
-def model(seed: int = 0, alphabet: str = ALPHABET, sharpness: float = 15.0, layers: int = 1) -> PreTrainedModel:
+def model(seed: int = 0, alphabet: str = ALPHABET, sharpness: float = 1.2, layers: int = 1) -> PreTrainedModel:
     """Random weights, so large that next-token distributions are far from uniform."""
     built = build_model(with_values(MODEL, layers=layers), tokenizer(alphabet), seed).eval()
     with torch.no_grad():
