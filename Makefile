@@ -10,8 +10,15 @@ export DVC_NO_ANALYTICS := 1
 export DO_NOT_TRACK := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
+# What `make repro` leaves out because it takes ten times as long.
+MECHANISM := -S interventions.methods=[opd,effopd] -S interventions.samples=8 \
+             -S interventions.alpha=[0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9] \
+             -S interventions.progress=[0.1,0.05,0.2,0.3,0.5,0.7] -S interventions.beta=[0.25,0.5,0.75,0.9,1.1,1.25,1.5] \
+             -S interventions.half_width=1 -S interventions.top_percent=[1,5,10,25,50] \
+             -S interventions.bottom_percent=[99,90,75,50]
+
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test test-fast lint format deps lock flow ui curves clean
+.PHONY: help setup repro test test-fast lint format deps lock flow mechanism ui curves clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -55,6 +62,10 @@ lock: $(READY)  ## pin the present environment in requirements.lock
 
 flow: $(READY)  ## run the pipeline once as a Prefect flow, independent stages side by side
 	python -m pipeline run
+
+mechanism: $(READY)  ## interventions in full (EffOPD too, finer grids, more samples), in a copy of the workspace
+	python -m pipeline run --experiment mechanism $(MECHANISM)
+	@echo "The report: .dvc/tmp/prefect/runs/mechanism/reports/index.html"
 
 ui: $(READY)  ## Prefect's server, a worker and the deployment on 127.0.0.1, ready to click "run"
 	python -m pipeline ui

@@ -130,6 +130,7 @@ def theme(shades: Mapping[str, str]) -> Row:
     }
     key = {"labelColor": shades["text"], "titleColor": shades["text"], "labelFontSize": 12, "labelLimit": 220}
     return {
+        "aria": False,  # the page describes each chart as a whole
         "background": "transparent",
         "font": FONT,
         "view": {"stroke": None},

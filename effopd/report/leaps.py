@@ -56,7 +56,7 @@ def leaps(results: Results) -> Figure | None:
         legend=legend(2),
     )
     return Figure(
-        name="leaps",
+        name="candidates",
         title="Every candidate, in order",
         caption=f"{'; '.join(said)}. The first point of a trigger is the trained weights, to its right the candidates.",
         description="Validation score of each candidate by trigger and multiplier, revealed one after another.",

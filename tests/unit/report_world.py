@@ -136,7 +136,8 @@ class World:
         write_jsonl(folder / "metrics.jsonl", rows)
         write_json(folder / "run.json", {"learning_rate": rate, "run": name})
         if triggers:
-            scores = [{"k": 1, "multiplier": 2.0, "score": 0.6}, {"k": 2, "multiplier": 4.0, "score": None}]
+            best = 0.6 + 0.1 * int(name[-1])
+            scores = [{"k": 1, "multiplier": 2.0, "score": best}, {"k": 2, "multiplier": 4.0, "score": None}]
             write_jsonl(folder / "triggers.jsonl", [{"step": 1, "score": 0.5, "candidates": scores, "accepted": 1}])
         points = [
             {"step": s, "accuracy": a, "low": a - half_width, "high": a + half_width, "n": 256, "greedy": greedy}
@@ -147,14 +148,14 @@ class World:
             summary = {
                 "steps": {"2": SPECTRUM | {"effective_rank": -1.0}, "64": SPECTRUM | (update or {})},
                 "alignment": [
-                    {"step": s, "progress": s / 64, "top_k_cosine": value, "principal_angle": value}
+                    {"step": s, "progress": s / 64, "top_k_cosine": value, "principal_angle": value and value / 2}
                     for s, value in alignment
                 ],
                 "layers": [
                     {
                         "layer": layer,
                         "kind": kind,
-                        "update_norm": 1.0 if layer in (1, 2) else outer_norm,
+                        "update_norm": (1.0 if layer in (1, 2) else outer_norm) * (2.0 if kind == "mlp" else 1.0),
                         "relative_update_norm": 0.1,
                     }
                     for layer in range(LAYERS)
@@ -176,7 +177,7 @@ class World:
                 for m in matrices
             ]
             pq.write_table(pa.Table.from_pylist(norms), spectral_folder / "matrices.parquet")
-            spectra = [m | {"singular_values": [1.0, 0.5, 0.25]} for m in matrices]
+            spectra = [m | {"singular_values": [1.0, 0.5 if m["kind"] == "mlp" else 0.4, 0.25]} for m in matrices]
             pq.write_table(pa.Table.from_pylist(spectra), spectral_folder / "spectra.parquet")
         self.timing[name] = None if seconds is None else [{"step": r["step"], "seconds": seconds} for r in rows]
         write_json(self.root / "reports/timing.json", self.timing)

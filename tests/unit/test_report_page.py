@@ -195,7 +195,7 @@ def test_the_stage_writes_the_same_bytes_twice(tmp_path: Path) -> None:
     )
     assert first == second
     names = {path.name for path in first}
-    assert {"index.html", "summary.json", "metrics.json", "learning_curves.svg", "leaps.csv", "opd-0.md"} <= names
+    assert {"index.html", "summary.json", "metrics.json", "learning_curves.svg", "candidates.csv", "opd-0.md"} <= names
 
 
 def test_every_figure_is_saved_with_its_numbers(world: World, tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_every_figure_is_saved_with_its_numbers(world: World, tmp_path: Path) ->
     for figure in drawn:
         assert (tmp_path / f"{figure.name}.svg").read_text().startswith("<svg")
         assert len(list(csv.DictReader((tmp_path / f"{figure.name}.csv").open()))) == len(figure.rows) > 0
-    rows = [row for row in csv.DictReader((tmp_path / "leaps.csv").open()) if row["run"] == "effopd-0"]
+    rows = [row for row in csv.DictReader((tmp_path / "candidates.csv").open()) if row["run"] == "effopd-0"]
     assert [(row["multiplier"], row["score"], row["outcome"]) for row in rows] == [
         ("0.0", "0.5", "trained weights"), ("2.0", "0.6", "kept"), ("4.0", "", "failed"),
     ]  # fmt: skip
