@@ -1,0 +1,90 @@
+"""Paired intervals against a second implementation, and exact values on planted scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from report_world import PROBLEMS, World, apart
+
+from effopd.files import DataError
+from effopd.report.interventions import Apart, Intervened, defined, norm_matched, read_interventions
+
+
+def row(
+    scores: list[float], alpha: float | None = None, update_norm: float = 1.0, kind: str | None = None
+) -> Intervened:
+    settings = dict.fromkeys(("progress", "step", "beta", "centre", "half_width", "percent"))
+    experiment = "modules" if kind else "alpha"
+    return Intervened(
+        experiment, alpha=alpha, kind=kind, update_norm=update_norm, accuracy=float(np.mean(scores)),
+        low=0.0, high=1.0, n=len(scores), scores=tuple(scores), **settings,
+    )  # fmt: skip
+
+
+def random_apart(replicates: int = 3, n: int = 40) -> Apart:
+    rng = np.random.default_rng(0)
+    runs = []
+    for _ in range(replicates):
+        draws = [rng.integers(lowest, 3, n) / 2 for lowest in (0, 1, 0, 0)]  # the trained model gains
+        base, trained, mlp, attention = (draw.tolist() for draw in draws)
+        runs.append((row(base, 0.0, 0.0), row(trained, 1.0), row(mlp, kind="mlp"), row(attention, kind="attention")))
+    return Apart(tuple(runs), confidence=0.9, resamples=500, seed=7)
+
+
+def test_differences_are_resampled_in_pairs_over_problems() -> None:
+    one = random_apart()
+    mlp, attention = one.rows("modules", kind="mlp")[0], one.rows("modules", kind="attention")[0]
+    found = one.difference(mlp, attention)
+    gaps = np.mean([np.array(run[2].scores) - np.array(run[3].scores) for run in one.replicates], axis=0)
+    means = [gaps[indices].mean() for indices in one.resampled]
+    assert found.value == pytest.approx(gaps.mean())
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(means, [0.05, 0.95])))
+    each = [run[2].accuracy - run[3].accuracy for run in one.replicates]
+    assert (found.smallest, found.largest) == pytest.approx((min(each), max(each)))
+
+
+def test_shares_are_ratios_of_resampled_means() -> None:
+    one = random_apart()
+    mlp = one.rows("modules", kind="mlp")[0]
+    found = one.gained(mlp)
+    base, trained, part = (np.mean([run[i].scores for run in one.replicates], axis=0) for i in range(3))
+    assert found.value == pytest.approx((part.mean() - base.mean()) / (trained.mean() - base.mean()))
+    gains = np.array([trained[i].mean() - base[i].mean() for i in one.resampled])
+    parts = np.array([part[i].mean() - base[i].mean() for i in one.resampled])
+    shares = (parts / np.where(gains > 0, gains, np.nan))[gains > 0]
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(shares, [0.05, 0.95])))
+
+
+def test_a_share_of_no_gain_is_not_a_number_and_not_written() -> None:
+    still = Apart(((row([0.5] * 4, 0.0, 0.0), row([0.5] * 4, 1.0), row([1.0] * 4, kind="mlp")),), 0.95, 50, 1)
+    share = still.gained(still.rows("modules")[0])
+    assert np.isnan(share.value) and defined(share.value) is None and np.isnan(share.low)
+
+
+def test_equal_lengths_are_compared_on_the_line_between_measured_ones(tmp_path: Path) -> None:
+    parts = apart(World(tmp_path).read())  # RL's update is twice as long, both rise from 0.4 to 1
+    for norm, expected in ((0.0, 0.0), (0.5, 0.075), (1.0, 0.15), (2.0, 0.3)):
+        assert norm_matched(parts["opd"], parts["rl"], norm).value == pytest.approx(expected)
+    assert parts["opd"].reach == 2.0
+    with pytest.raises(ValueError, match=r"norm 2\.1 lies beyond the trained model's, 2\.0"):
+        parts["opd"].at_norm(2.1)
+
+
+def test_a_window_that_one_replicate_lacks_is_named() -> None:
+    one = random_apart()
+    lacking = Apart((one.replicates[0], one.replicates[1][:-1]), 0.95, 10, 1)
+    with pytest.raises(DataError, match=r"modules .*'kind': 'attention'.*not measured once in every replicate"):
+        lacking.accuracy(lacking.rows("modules", kind="attention")[0])
+
+
+def test_unusable_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"rl\.parquet: no such file"):
+        read_interventions(tmp_path / "rl.parquet")
+    (tmp_path / "rl.parquet").write_bytes(b"nothing")
+    with pytest.raises(DataError, match=r"rl\.parquet: not a readable parquet file"):
+        read_interventions(tmp_path / "rl.parquet")
+    World(tmp_path)
+    found = read_interventions(tmp_path / "reports/interventions/rl.parquet")
+    assert {len(one.scores) for one in found} == {PROBLEMS}
