@@ -30,7 +30,7 @@ def main(
     """Train models/effopd-REPLICATE."""
     stage = Stage()
     shared = stage.params("run", RunParams, unused=("replicates",))
-    params = stage.params("opd", OPDParams, unused=("sweep", "steps"))
+    params = stage.params("opd", OPDParams, unused=("steps", "sweep", "sweep_steps"))
     effopd = stage.params("effopd", EffOPDParams)
     optimizer = stage.params("optimizer", OptimizerParams)
     engine_params = stage.params("engine", EngineParams)

@@ -28,7 +28,8 @@ def main(
     """Train models/opd-REPLICATE, or models/opd-lr-RATE."""
     stage = Stage()
     shared = stage.params("run", RunParams, unused=("replicates",))
-    params = stage.params("opd", OPDParams, unused=("sweep",) if rate is None else ("sweep", "learning_rate"))
+    theirs = ("sweep_steps",) if rate is None else ("learning_rate", "steps")
+    params = stage.params("opd", OPDParams, unused=("sweep", *theirs))
     optimizer = stage.params("optimizer", OptimizerParams)
     engine_params = stage.params("engine", EngineParams)
     rollout = stage.params("rollout", RolloutParams)
@@ -39,11 +40,12 @@ def main(
 
     name = f"opd-{replicate}" if rate is None else f"opd-lr-{rate}"
     learning_rate = params.learning_rate if rate is None else rate
+    steps = params.steps if rate is None else params.sweep_steps
     student, tokenizer = load_model(base), load_tokenizer(base)
     engine = build_engine(student, optimizer, engine_params, learning_rate)
     sampler = build_sampler(engine, engine_params, base, tokenizer, rollout.max_new_tokens)
-    key = stage.key("opd", replicate, str(learning_rate), without=("opd.steps",))
-    session, workspace = open_session(name, key, params.steps, trajectory, engine, tokenizer)
+    key = stage.key("opd", replicate, str(learning_rate), without=("opd.steps", "opd.sweep_steps"))
+    session, workspace = open_session(name, key, steps, trajectory, engine, tokenizer)
     distill(
         engine,
         sampler,

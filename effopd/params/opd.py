@@ -17,6 +17,7 @@ class OPDParams(Section):
     prompts_per_step: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
     sweep: list[float] = Field(min_length=1)
+    sweep_steps: int = Field(ge=1)
 
     @field_validator("sweep")
     @classmethod

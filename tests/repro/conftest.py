@@ -17,7 +17,7 @@ SMALL = {
     "base": {"steps": 12, "batch_size": 16},
     "rollout": {"max_new_tokens": 16},
     "rl": {"steps": 4, "prompts_per_step": 4, "group_size": 4},
-    "opd": {"steps": 8, "prompts_per_step": 8, "sweep": [0.001]},
+    "opd": {"steps": 8, "prompts_per_step": 8, "sweep": [0.001], "sweep_steps": 4},
     "effopd": {"steps": 4, "samples": 1},
     "evaluate": {"samples": 2, "pass_at": [1, 2], "resamples": 100},
 }

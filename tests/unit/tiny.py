@@ -39,7 +39,14 @@ from effopd.trajectory.workspace import Workspace
 MODEL = ModelParams(hidden_size=16, layers=1, heads=2, kv_heads=1, mlp_size=24, context=64)
 OPTIMIZER = OptimizerParams(beta1=0.9, beta2=0.999, weight_decay=0.01, max_grad_norm=1.0, micro_batch=64)
 OPD = OPDParams(
-    loss="sampled", jsd_beta=0.5, importance_cap=5.0, steps=4, prompts_per_step=6, learning_rate=1e-2, sweep=[1e-3]
+    loss="sampled",
+    jsd_beta=0.5,
+    importance_cap=5.0,
+    steps=4,
+    prompts_per_step=6,
+    learning_rate=1e-2,
+    sweep=[1e-3],
+    sweep_steps=4,
 )
 EFFOPD = EffOPDParams(
     steps=4, multipliers=[2, 4, 8], anchor="accepted", accept=">=", optimizer="keep", scope="all", samples=2
