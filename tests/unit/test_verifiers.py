@@ -1,0 +1,221 @@
+"""Verdicts against independent truth: cases judged by hand, real reference answers, and text made to break parsers."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import choice_cases
+import code_cases
+import math_cases
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from real_rows import FILES, ROWS, needs_real_rows
+
+from effopd.datasets.load import load_rows
+from effopd.datasets.rows import read_examples
+from effopd.datasets.spec import read_spec, spec_file
+from effopd.files import DataError
+from effopd.sandbox.run import SandboxError
+from effopd.tasks import choice, code, exact, math, verifiers
+from effopd.tasks.code import CodeTests, extract_program, same_output, same_value
+from effopd.tasks.extraction import last_boxed
+from effopd.tasks.problems import Problem
+from effopd.tasks.verifiers import score, verify_all
+
+# Cases on which the verifier and the person who judged them disagree; each with what it would take.
+KNOWN_DISAGREEMENTS = {"\\boxed{\\text{The answer is }5}"}  # words inside the box
+
+
+def test_at_least_200_mathematical_cases_are_judged_as_by_hand() -> None:
+    problems = [Problem("math", "", gold) for _, gold, _ in math_cases.CASES]
+    verdicts = verify_all(problems, [completion for completion, _, _ in math_cases.CASES], workers=2)
+    wrong = [
+        (completion, gold, verdict.reason)
+        for (completion, gold, right), verdict in zip(math_cases.CASES, verdicts, strict=True)
+        if bool(verdict.score) != right and completion not in KNOWN_DISAGREEMENTS
+    ]
+    assert wrong == []
+    assert len(math_cases.CASES) >= 200
+    assert len(KNOWN_DISAGREEMENTS) / len(math_cases.CASES) <= 0.01
+
+
+@pytest.mark.parametrize(("completion", "letter"), choice_cases.CASES)
+def test_a_choice_is_read_as_by_hand(completion: str, letter: str | None) -> None:
+    assert choice.extract_letter(completion) == letter
+
+
+@pytest.mark.slow
+def test_at_least_60_programs_are_judged_as_by_hand() -> None:
+    problems = [Problem("code", "", tests.to_json()) for _, tests, _ in code_cases.CASES]
+    verdicts = verify_all(problems, [completion for completion, _, _ in code_cases.CASES], workers=2)
+    wrong = [
+        (completion, verdict.reason)
+        for (completion, _, right), verdict in zip(code_cases.CASES, verdicts, strict=True)
+        if bool(verdict.score) != right
+    ]
+    assert wrong == []
+    assert len(code_cases.CASES) >= 60
+
+
+def test_a_few_programs_are_judged_as_by_hand() -> None:
+    chosen = code_cases.CASES[:2] + code_cases.CASES[3:4] + code_cases.CASES[54:57]
+    problems = [Problem("code", "", tests.to_json()) for _, tests, _ in chosen]
+    verdicts = verify_all(problems, [completion for completion, _, _ in chosen], workers=2)
+    assert [bool(verdict.score) for verdict in verdicts] == [right for _, _, right in chosen]
+
+
+@needs_real_rows
+@pytest.mark.parametrize("file", FILES)
+def test_every_real_reference_answer_grades_itself_as_right(file: str) -> None:
+    name, rows = FILES[file]
+    spec = read_spec(spec_file(name))
+    examples, rejected = read_examples(spec, load_rows(spec, ROWS / file), seed=0)
+    assert (len(examples), rejected) == (rows, [])
+    # an answer that is itself two formulas, and one that starts with a line end
+    sentence_exceptions = {"minerva.jsonl": 1, "deepmath_train.parquet": 1}.get(file, 0)
+    problems = [Problem(spec.verifier, "", example.answer) for example in examples]
+    boxed = verify_all(problems, [f"Hence \\boxed{{{example.answer}}}." for example in examples], workers=2)
+    assert [e.answer for e, v in zip(examples, boxed, strict=True) if not v.score] == []
+    said = verify_all(problems, [f"So the final answer is ${example.answer}$." for example in examples], workers=2)
+    assert sum(not verdict.score for verdict in said) <= sentence_exceptions
+
+
+@needs_real_rows
+def test_another_rows_answer_is_wrong() -> None:
+    spec = read_spec(spec_file("math500"))
+    examples, _ = read_examples(spec, load_rows(spec, ROWS / "math500.jsonl"), seed=0)
+    golds = [example.answer for example in examples]
+    others = golds[137:] + golds[:137]
+    pairs = [(gold, other) for gold, other in zip(golds, others, strict=True) if gold != other]
+    problems = [Problem("math", "", gold) for gold, _ in pairs]
+    verdicts = verify_all(problems, [f"\\boxed{{{other}}}" for _, other in pairs], workers=2)
+    accepted = [pair for pair, verdict in zip(pairs, verdicts, strict=True) if verdict.score]
+    assert accepted == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["9^{9^{9^{9}}}", "100!!!!!!", "(" * 900 + "x" + ")" * 900, "\\frac{1}{" * 120 + "x" + "}" * 120, "10^{10^{10}}!"],
+)
+def test_an_answer_that_cannot_be_computed_is_wrong_within_bounds(answer: str) -> None:
+    began = time.monotonic()
+    verdict = verify_all([Problem("math", "", "x^2+1")], [f"\\boxed{{{answer}}}"])[0]
+    assert verdict.score == 0.0
+    assert time.monotonic() - began < 120  # CPU limit 5 s, and start-up, on a busy machine
+    assert score(Problem("math", "", "0.5"), "\\boxed{\\frac12}") == 1.0  # the worker is back
+
+
+def test_minervas_numbers_may_differ_by_one_percent_and_others_not() -> None:
+    for answer, right in (("4.53 \\times 10^{33}", True), ("4.6e33", False), ("4.5 \\times 10^{32}", False)):
+        assert score(Problem("math-approximate", "", "4.5e33"), f"\\boxed{{{answer}}}") == right
+        assert score(Problem("math", "", "4.5e33"), f"\\boxed{{{answer}}}") == 0.0
+
+
+def test_exact_answers_forgive_case_and_spacing_only() -> None:
+    problem = Problem("exact", "", "New Delhi")
+    assert exact.verify(problem, "The answer is new  delhi.").score == 1.0
+    assert exact.verify(problem, "Delhi").score == 0.0
+
+
+def test_ten_million_characters_take_no_time() -> None:
+    began = time.process_time()
+    for text in (
+        "x" * 10**7,
+        "(" * 10**7,
+        "\\boxed{" * 10**6,
+        "answer " * 10**6,
+        "\n" * 10**7,
+        "$" * 10**7,
+        "*" * 10**7,
+    ):
+        assert math.verify(Problem("math", "", "5"), text).score == 0.0
+        assert choice.verify(Problem("choice", "", "A"), text).score == 0.0
+        assert extract_program(text) is None or len(text) == 10**7
+    assert time.process_time() - began < 20
+
+
+PIECES = st.lists(
+    st.sampled_from(
+        ["\\boxed{", "}", "{", "$", "$$", "\\[", "\\]", "\\frac", "answer is ", "Answer: ", "</think>", "<think>", "\n",
+         "A", "(B)", "1", "x", "=", "```python\n", "```", "print(1)", "\\text{", "\x00", "\ud800", "é", "%", "\\", "^"]
+    ) | st.text(max_size=8),
+    max_size=30,
+)  # fmt: skip
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(PIECES)
+def test_no_text_makes_a_verifier_raise(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    for problem in (Problem("math", "", "5"), Problem("choice", "", "A"), Problem("exact", "", "x")):
+        verdict = verify_all([problem], [text])[0]
+        assert verdict.score in (0.0, 1.0) and verdict.reason
+    extract_program(text)
+
+
+def test_boxes_are_found_whatever_surrounds_them() -> None:
+    assert last_boxed("\\boxed{\\frac{1}{2}}") == "\\frac{1}{2}"
+    assert last_boxed("\\boxed{\\{1\\}}") == "\\{1\\}"
+    assert last_boxed("\\boxed{1} then } and { \\boxed{2}") == "2"
+    assert last_boxed("\\boxed{1") is None
+
+
+def test_output_is_compared_by_words_and_numbers() -> None:
+    assert same_output("1 2\n3\n", "1  2 \n3")
+    assert same_output("0.5", "0.5000001") and not same_output("0.5", "0.51")
+    assert not same_output("5", "5.0") and not same_output("1 2", "1 2 3") and not same_output("a", "b")
+    assert same_value([1, 2.0], [1, 2]) and not same_value(True, 1) and not same_value({"a": 1}, {"b": 1})
+
+
+def test_programs_are_refused_without_a_sandbox_unless_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise SandboxError("bwrap is not installed")
+
+    monkeypatch.setattr(code, "check_sandbox", missing)
+    problem = Problem("code", "", CodeTests(inputs=["1\n"], outputs=["1\n"]).to_json())
+    with pytest.raises(SandboxError, match="allow_unsandboxed"):
+        verify_all([problem], ["```python\nprint(input())\n```"])
+    assert verify_all([problem], ["```python\nprint(input())\n```"], allow_unsandboxed=True)[0].score == 1.0
+
+
+def test_a_time_limit_verdict_needs_a_second_run_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    runs: list[float] = []
+    judge = code._judge
+
+    def slow_once(tests: CodeTests, completion: str, sandboxed: bool) -> code._Result:
+        runs.append(time.monotonic())
+        return (
+            code._Result(code.wrong("out of cpu time"), True) if len(runs) == 1 else judge(tests, completion, sandboxed)
+        )
+
+    monkeypatch.setattr(code, "_judge", slow_once)
+    problem = Problem("code", "", CodeTests(inputs=["1\n"], outputs=["1\n"]).to_json())
+    assert verify_all([problem], ["```python\nprint(input())\n```"])[0].score == 1.0
+    assert len(runs) == 2
+
+
+def test_tests_of_the_wrong_shape_name_the_problem() -> None:
+    for answer in (
+        "{",
+        json.dumps({"inputs": ["1"], "outputs": []}),
+        json.dumps({"inputs": [1], "outputs": [2]}),
+        "[]",
+    ):
+        with pytest.raises(DataError, match="tests of 'Add two"):
+            verify_all([Problem("code", "Add two numbers", answer)], ["```python\n```"])
+
+
+def test_an_unknown_task_is_an_error() -> None:
+    with pytest.raises(DataError, match="no verifier for the task 'poetry'"):
+        verify_all([Problem("poetry", "p", "a")], ["x"])
+
+
+def test_verdicts_keep_their_order_over_tasks() -> None:
+    problems = [Problem("math", "", "1"), Problem("choice", "", "B"), Problem("arithmetic", "1+1?", "2")] * 5
+    texts = ["\\boxed{1}", "Answer: B", "#2"] * 5
+    assert [v.score for v in verify_all(problems, texts, workers=2)] == [1.0] * 15
+    assert os.cpu_count() and verifiers.verify_all([], []) == []
