@@ -20,7 +20,6 @@ def build_model(params: ModelParams, tokenizer: PreTrainedTokenizerBase, seed: i
         intermediate_size=params.mlp_size,
         max_position_embeddings=params.context,
         tie_word_embeddings=False,
-        initializer_range=params.hidden_size**-0.5,  # the usual 0.02 is for wide models; narrow ones stall
         pad_token_id=tokenizer.pad_token_id,
         eos_token_id=tokenizer.eos_token_id,
         bos_token_id=None,
