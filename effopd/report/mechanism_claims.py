@@ -96,14 +96,13 @@ def _middle_layers(apart: Parts) -> Claim:
         best = max(windows, key=lambda row: one.accuracy(row).value)
         checks.append(gap.low > 0)
         said.append(f"{method}: middle half minus the rest {_signed(gap)}, most at layer {best.centre} of {layers}")
-    few = f"A model of {layers} layers has no middle." if apart and layers < FEWEST_LAYERS else None
     return _claim(
         "middle_layers",
         "The middle layers' MLP updates gain more than the bottom and top layers'.",
         checks,
         said,
         "windows",
-        few,
+        _no_middle(layers),
     )
 
 
@@ -152,6 +151,9 @@ def _periphery(results: Results) -> Claim:
         checks,
         said,
         "norms",
+        _no_middle(
+            max((1 + row.layer for run in results.runs if run.spectral for row in run.spectral.layers), default=0)
+        ),
     )
 
 
@@ -233,6 +235,11 @@ def _leading_rank(apart: Parts) -> Claim:
 
 def _compared(apart: Parts) -> list[tuple[str, Apart]]:
     return [(LABELS[method], apart[method]) for method in COMPARED if method in apart]
+
+
+def _no_middle(layers: int) -> str | None:
+    """Why nothing can be said of the middle layers, or None."""
+    return f"A model of {layers} layers has no middle to tell from the rest." if 0 < layers < FEWEST_LAYERS else None
 
 
 def _layers(apart: Parts) -> int:
