@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+ENGINES := .venv-engines
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
@@ -18,10 +19,10 @@ MECHANISM := -S interventions.methods=[opd,effopd] -S interventions.samples=8 \
              -S interventions.bottom_percent=[99,90,75,50]
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test test-fast lint format deps lock flow mechanism ui curves clean
+.PHONY: help setup repro test test-engines test-fast lint format deps lock flow mechanism ui curves clean
 
 help:  ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(READY)  ## build .venv from requirements.lock
 
@@ -40,6 +41,15 @@ repro: $(READY)  ## reproduce everything that is not up to date: models, analyse
 test: $(READY)  ## all tests, the fast ones first
 	pytest -m "not slow"
 	pytest -m slow
+
+test-engines: $(ENGINES)/.ready  ## real DeepSpeed on two CPU ranks, in an environment of its own, .venv-engines
+	$(ENGINES)/bin/python -m pytest tests/engines
+
+$(ENGINES)/.ready: requirements.lock requirements-engines.lock pyproject.toml
+	$(PYTHON) -m venv $(ENGINES)
+	$(ENGINES)/bin/python -m pip install --quiet --requirement requirements.lock --requirement requirements-engines.lock
+	$(ENGINES)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
 
 test-fast: $(READY)  ## unit tests alone
 	pytest -m "not slow"
