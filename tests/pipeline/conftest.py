@@ -1,6 +1,7 @@
 """Small real DVC projects, up to date or cold, for every test of the bridge."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
