@@ -21,6 +21,7 @@ from transformers import PreTrainedModel
 
 from effopd.params.engine import EngineParams
 from effopd.params.optimizer import OptimizerParams
+from effopd.params.section import ParamsError
 from effopd.train.engine import NonFiniteError
 
 
@@ -56,14 +57,14 @@ class DeepSpeedEngine:
         self.model, self.device = self._engine, torch.device(self._engine.device)
         self.rank, self.ranks = dist.get_rank(), dist.get_world_size()
         if self.ranks != engine.ranks:
-            raise ValueError(f"engine.ranks is {engine.ranks}, but {self.ranks} processes were started")
+            raise ParamsError(f"engine.ranks is {engine.ranks}, but {self.ranks} processes were started")
         self._adamw: torch.optim.AdamW = self._wrapper if engine.zero_stage == 0 else self._wrapper.optimizer
         self._masters: list[Tensor] = self._flat_masters()
         self.parameters: Mapping[str, Tensor] = self._partition_by_name()
 
     def share(self, count: int, uneven: bool = False) -> range:
         if count < self.ranks or (count % self.ranks and not uneven):
-            raise ValueError(f"{count} rows cannot be shared equally by {self.ranks} ranks (engine.ranks)")
+            raise ParamsError(f"{count} rows cannot be shared equally by {self.ranks} ranks (engine.ranks)")
         return range(self.rank * count // self.ranks, (self.rank + 1) * count // self.ranks)
 
     def sum(self, *values: float) -> tuple[float, ...]:
@@ -201,7 +202,7 @@ def _deepspeed() -> Any:
     try:
         import deepspeed
     except ImportError:
-        raise ValueError("engine.name is deepspeed, which is not installed: pip install 'effopd[deepspeed]'") from None
+        raise ParamsError("engine.name is deepspeed, which is not installed: pip install 'effopd[deepspeed]'") from None
     logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
     if not dist.is_initialized():
         deepspeed.init_distributed(dist_backend=None if torch.cuda.is_available() else "gloo", verbose=False)

@@ -32,7 +32,7 @@ class Engine(Protocol):
     parameters: Mapping[str, Tensor]
 
     def share(self, count: int, uneven: bool = False) -> range:
-        """Which of `count` rows this rank works on. Raises ValueError unless every rank gets equally many.
+        """Which of `count` rows this rank works on. Raises `ParamsError` unless every rank gets equally many.
 
         uneven: shares may differ by one row, for work without a backward pass; then none may be empty.
         """

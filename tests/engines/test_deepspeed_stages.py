@@ -1,0 +1,100 @@
+"""The real stages under real DeepSpeed: two ranks on a CPU, started by the stage's own command."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file
+from small_project import Project
+
+pytest.importorskip("deepspeed", reason="make test-engines installs it")
+
+TWO_RANKS = {"name": "deepspeed", "ranks": 2}
+
+
+def rows(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def largest_difference(one: Path, two: Path) -> float:
+    steps = sorted(path.name for path in one.glob("step-*"))
+    assert steps == sorted(path.name for path in two.glob("step-*"))
+    pairs = [(load_file(one / s / "model.safetensors"), load_file(two / s / "model.safetensors")) for s in steps]
+    return max((a[name] - b[name]).abs().max().item() for a, b in pairs for name in a)
+
+
+@pytest.mark.parametrize("stage", [0, 1, 2, 3])
+def test_effopd_leaps_and_trains_as_with_torch_in_every_zero_stage(
+    trained: Project, another: Callable[[], Project], stage: int
+) -> None:
+    project = another()
+    project.set("engine", **TWO_RANKS, zero_stage=stage)
+    project.run("effopd", "--replicate", "0")
+    reference, found = (p.root / "models/effopd-0" for p in (trained, project))
+    triggers, expected = rows(found / "triggers.jsonl"), rows(reference / "triggers.jsonl")
+    assert triggers == expected
+    assert any(trigger["accepted"] for trigger in triggers), "a world in which no leap is accepted shows nothing"
+    assert any(candidate["score"] not in (0.0, 1.0) for t in triggers for candidate in t["candidates"])
+    for row, other in zip(rows(found / "metrics.jsonl"), rows(reference / "metrics.jsonl"), strict=True):
+        assert row == pytest.approx(other, abs=1e-5)
+    assert largest_difference(reference, found) < 1e-5
+
+
+def test_micro_batches_of_one_in_chunks_of_tokens_under_zero_3_equal_one_batch_with_all_logits(
+    trained: Project, another: Callable[[], Project]
+) -> None:
+    project = another()
+    project.set("engine", **TWO_RANKS, zero_stage=3, loss_chunk=5, activation_checkpointing=True)
+    project.set("optimizer", micro_batch=1)
+    project.run("effopd", "--replicate", "0")
+    assert largest_difference(trained.root / "models/effopd-0", project.root / "models/effopd-0") < 1e-5
+
+
+def test_a_killed_zero_2_run_goes_on_and_ends_with_the_same_bytes(another: Callable[[], Project]) -> None:
+    whole, killed = another(), another()
+    for project in (whole, killed):
+        project.set("engine", **TWO_RANKS, zero_stage=2)
+        project.set("effopd", steps=8)
+    whole.run("effopd", "--replicate", "0")
+    process = subprocess.Popen(
+        killed.command("effopd", "--replicate", "0"),
+        cwd=killed.root,
+        env=killed.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    scratch = killed.root / ".scratch"
+    deadline = time.monotonic() + 300
+    while not list(scratch.glob("effopd-0-*/rank-1/state-*")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (killed.root / "models/effopd-0").exists(), "killed too late to show anything"
+    killed.run("effopd", "--replicate", "0")
+    files = sorted(f.relative_to(whole.root) for f in (whole.root / "models/effopd-0").rglob("*") if f.is_file())
+    assert [f for f in files if (whole.root / f).read_bytes() != (killed.root / f).read_bytes()] == []
+
+
+def test_ranks_that_cannot_share_a_batch_end_with_one_line(another: Callable[[], Project]) -> None:
+    project = another()
+    project.set("engine", **TWO_RANKS)
+    project.set("opd", prompts_per_step=7)
+    done = subprocess.run(
+        project.command("opd", "--replicate", "0"),
+        cwd=project.root,
+        env=project.environment,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode != 0
+    assert "7 rows cannot be shared equally by 2 ranks (engine.ranks)" in done.stdout + done.stderr
