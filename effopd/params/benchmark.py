@@ -10,7 +10,7 @@ from effopd.params.section import Section
 class BenchmarkParams(Section):
     datasets: list[str]
     runs: list[str]
-    samples: int = Field(ge=0)
+    samples: int = Field(ge=0, le=4096)
     limit: int = Field(ge=0)
     max_new_tokens: int = Field(ge=1)
     batch_size: int = Field(ge=1)

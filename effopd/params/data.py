@@ -35,3 +35,10 @@ class DataParams(Section):
     dev: int = Field(ge=1)
     test: int = Field(ge=1)
     demonstrations: DemonstrationParams
+
+    @model_validator(mode="after")
+    def _enough_chains(self) -> DataParams:
+        wanted = self.train + self.validation + self.dev + self.test
+        if self.source == "arithmetic" and 10 ** (self.operations + 1) * 3**self.operations < 2 * wanted:
+            raise ValueError(f"operations is {self.operations}: too few chains for {wanted} distinct prompts")
+        return self

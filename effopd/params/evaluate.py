@@ -8,7 +8,7 @@ from effopd.params.section import Section
 
 
 class EvaluateParams(Section):
-    samples: int = Field(ge=1)
+    samples: int = Field(ge=1, le=4096)
     pass_at: list[int] = Field(min_length=1)
     batch_size: int = Field(ge=1)
     confidence: float = Field(gt=0, lt=1)

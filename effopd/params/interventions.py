@@ -14,7 +14,7 @@ Percent = Annotated[float, Field(gt=0, lt=100)]
 
 class InterventionParams(Section):
     methods: list[str] = Field(min_length=1)
-    samples: int = Field(ge=1)
+    samples: int = Field(ge=1, le=4096)
     alpha: list[Share]
     progress: list[Share] = Field(min_length=1)
     beta: list[float]
