@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
 from effopd.files import write_json
-from effopd.models.weights import WEIGHTS
+from effopd.models.weights import WEIGHTS, open_weights
 from effopd.params.run import RunParams
 from effopd.spectral.paths import plane, update_gram
 from effopd.trajectory.store import read_checkpoint, step_folder, stored_steps
@@ -33,7 +32,7 @@ def main() -> None:
     def load(point: int, tensor: str, rows: slice) -> Tensor:
         if point < 0:
             return base[tensor][rows]
-        with safe_open(files[point], "pt") as weights:
+        with open_weights(files[point]) as weights:
             return weights.get_slice(tensor)[rows]
 
     gram_NN = update_gram(load, {name: tensor.shape for name, tensor in base.items()}, len(points))

@@ -9,12 +9,11 @@ from typing import Annotated
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from safetensors import safe_open
 from torch import Tensor
 from typer import Argument
 
 from effopd.files import atomic_path, write_json
-from effopd.models.weights import WEIGHTS
+from effopd.models.weights import WEIGHTS, open_weights
 from effopd.params.run import RunParams
 from effopd.params.spectral import SpectralParams
 from effopd.spectral.analysis import analyse_trajectory
@@ -42,7 +41,7 @@ def main(name: Annotated[str, Argument(metavar="RUN", help="A folder of checkpoi
     names = read_checkpoint(trained, base_step).keys()  # the one whole read: it reports a damaged file by name
 
     def load(step: int, tensor: str) -> Tensor:
-        with safe_open(step_folder(trained, step) / WEIGHTS, "pt") as weights:
+        with open_weights(step_folder(trained, step) / WEIGHTS) as weights:
             return weights.get_tensor(tensor)
 
     analysis = analyse_trajectory(load, names, steps, base_step=base_step, top_k=params.top_k)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -21,8 +22,21 @@ def save_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
 
 def load_weights(path: Path) -> dict[str, Tensor]:
     """Read a safetensors file. Raises `DataError` naming the file when it is missing or damaged."""
-    try:
+    with _named(path):
         return load_file(path)
+
+
+@contextmanager
+def open_weights(path: Path) -> Iterator[safe_open]:
+    """A safetensors file whose tensors are read one by one, for models that do not fit twice. Raises as above."""
+    with _named(path), safe_open(path, "pt") as weights:
+        yield weights
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (SafetensorError, OSError) as error:

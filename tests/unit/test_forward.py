@@ -22,7 +22,7 @@ def model() -> PreTrainedModel:
 
 @pytest.fixture(scope="module")
 def rollout(model: PreTrainedModel) -> Rollout:
-    found = sample(model, tiny.tokenizer(), PROMPTS, 9, uniforms(2, range(len(PROMPTS)), 9))
+    found = sample(model, tiny.tokenizer(), PROMPTS, 9, uniforms(7, range(len(PROMPTS)), 9))
     assert len(set(found.lengths_B.tolist())) > 2, "completions of several lengths"
     return found
 

@@ -116,7 +116,12 @@ def digest_of_decompositions() -> str:
 
 
 def test_another_process_gives_the_same_bytes() -> None:
-    program = f"{inspect.getsource(digest_of_decompositions)}\nprint(digest_of_decompositions())"
+    import torch
+
+    source = inspect.getsource(digest_of_decompositions)
+    program = (
+        f"import torch\ntorch.set_num_threads({torch.get_num_threads()})\n{source}\nprint(digest_of_decompositions())"
+    )
     other = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert other.stdout.strip() == digest_of_decompositions()
 
