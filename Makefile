@@ -29,7 +29,7 @@ setup: $(READY)  ## build .venv from requirements.lock
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; try make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -47,7 +47,7 @@ test-engines: $(ENGINES)/.ready  ## real DeepSpeed on two CPU ranks, in an envir
 
 $(ENGINES)/.ready: requirements.lock requirements-engines.lock pyproject.toml
 	$(PYTHON) -m venv $(ENGINES)
-	$(ENGINES)/bin/python -m pip install --quiet --requirement requirements.lock --requirement requirements-engines.lock
+	$(ENGINES)/bin/python -m pip install --quiet --no-deps --requirement requirements.lock --requirement requirements-engines.lock
 	$(ENGINES)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
