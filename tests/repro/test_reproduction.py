@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
 
 import pytest
 import yaml
@@ -76,13 +75,3 @@ def test_an_experiment_runs_with_a_changed_value(project: Project) -> None:
     assert "An experiment" in project.read("reports/index.html")
     shown = json.loads(project.dvc("exp", "show", "--json"))
     assert "titled" in json.dumps(shown)
-
-
-def test_a_larger_test_set_evaluates_again_but_trains_nothing(project: Project) -> None:
-    before = hashes(project)
-    project.set_param("data", "test", 17)
-    project.dvc("repro")
-    after = hashes(project)
-    changed = {Path(path).parts[0:2] for path in after if after[path] != before[path]}
-    assert ("data", "test.parquet") in changed and ("reports", "evaluation") in changed
-    assert not [parts for parts in changed if parts[0] == "models"]
