@@ -46,8 +46,11 @@ def sample_problems(rng: np.random.Generator, count: int, operations: int, exclu
 
 
 def sample_splits(rng: np.random.Generator, params: DataParams) -> dict[str, list[Problem]]:
-    """Disjoint splits; validation, EffOPD's D_v, is drawn like the training set and held out of it."""
-    sizes = {"test": params.test, "dev": params.dev, "validation": params.validation, "train": params.train}
+    """Disjoint splits; validation, EffOPD's D_v, is drawn like the training set and held out of it.
+
+    Train comes first and test last, so that another size of the test set leaves the others as they are.
+    """
+    sizes = {"train": params.train, "validation": params.validation, "dev": params.dev, "test": params.test}
     problems = sample_problems(rng, sum(sizes.values()), params.operations, exclude=set())
     splits, start = {}, 0
     for name, size in sizes.items():
