@@ -37,7 +37,7 @@ def main() -> None:
     renderer = Renderer(prompt)
 
     if params.source == arithmetic.TASK:
-        splits = arithmetic.sample_splits(generator(seed, "problems"), params)
+        splits = arithmetic.sample_splits(seed, params)
         held_out = {problem.prompt for problems in splits.values() for problem in problems}
         demonstrations = arithmetic.sample_demonstrations(
             generator(seed, "demonstrations"), params.demonstrations, held_out

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from effopd.params.data import DataParams, DemonstrationParams
+from effopd.seeding import generator
 from effopd.tasks.problems import Demonstration, Problem
 
 TASK = "arithmetic"
@@ -45,17 +46,17 @@ def sample_problems(rng: np.random.Generator, count: int, operations: int, exclu
     return [Problem(TASK, prompt, solve(prompt)) for prompt in sample_prompts(rng, count, operations, exclude)]
 
 
-def sample_splits(rng: np.random.Generator, params: DataParams) -> dict[str, list[Problem]]:
+def sample_splits(seed: int, params: DataParams) -> dict[str, list[Problem]]:
     """Disjoint splits; validation, EffOPD's D_v, is drawn like the training set and held out of it.
 
-    Train comes first and test last, so that another size of the test set leaves the others as they are.
+    Each has random numbers of its own, so that another size of one leaves the others as they are, but for a prompt that
+    both would draw, which the first in this order keeps.
     """
-    sizes = {"train": params.train, "validation": params.validation, "dev": params.dev, "test": params.test}
-    problems = sample_problems(rng, sum(sizes.values()), params.operations, exclude=set())
-    splits, start = {}, 0
+    sizes = {"test": params.test, "dev": params.dev, "validation": params.validation, "train": params.train}
+    splits: dict[str, list[Problem]] = {}
     for name, size in sizes.items():
-        splits[name] = problems[start : start + size]
-        start += size
+        taken = {problem.prompt for problems in splits.values() for problem in problems}
+        splits[name] = sample_problems(generator(seed, "problems", name), size, params.operations, taken)
     return splits
 
 

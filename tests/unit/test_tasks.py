@@ -96,7 +96,7 @@ def test_a_task_without_a_verifier_is_an_error_that_names_it() -> None:
 
 
 def test_splits_have_their_sizes_and_share_no_prompt() -> None:
-    splits = sample_splits(np.random.default_rng(0), WORLD)
+    splits = sample_splits(0, WORLD)
     sizes = {"train": 400, "validation": 30, "dev": 40, "test": 50}
     assert {name: len(rows) for name, rows in splits.items()} == sizes
     found = [problem.prompt for rows in splits.values() for problem in rows]
@@ -107,14 +107,19 @@ def test_splits_have_their_sizes_and_share_no_prompt() -> None:
             assert problem.answer == str(evaluated(problem.prompt)) and problem.task == "arithmetic"
 
 
-def test_the_same_seed_gives_the_same_world_and_more_training_leaves_the_other_splits() -> None:
-    first, again, other = (sample_splits(np.random.default_rng(seed), WORLD) for seed in (0, 0, 1))
-    assert first == again != other
-    longer = sample_splits(np.random.default_rng(0), WORLD.model_copy(update={"train": 450}))
-    assert {name: longer[name] for name in ("test", "dev", "validation")} == {
-        name: first[name] for name in ("test", "dev", "validation")
-    }
-    assert longer["train"][:400] == first["train"]
+def test_the_same_seed_gives_the_same_world_and_another_none_of_it() -> None:
+    first, again, other = (sample_splits(seed, WORLD) for seed in (0, 0, 1))
+    assert first == again
+    assert all(first[name] != other[name] for name in first)
+
+
+@pytest.mark.parametrize("name", ["train", "validation", "dev", "test"])
+def test_a_larger_split_leaves_the_others_as_they_are(name: str) -> None:
+    world = WORLD.model_copy(update={"operations": 6})  # so many chains that two splits hardly draw the same one
+    first = sample_splits(0, world)
+    longer = sample_splits(0, world.model_copy(update={name: len(first[name]) + 50}))
+    assert longer[name][: len(first[name])] == first[name]
+    assert all(longer[other] == first[other] for other in first if other != name)
 
 
 def test_prompts_are_spread_evenly_and_avoid_the_excluded() -> None:
@@ -182,7 +187,7 @@ def test_wrong_digits_are_any_other_digit_alike() -> None:
 
 
 def test_no_held_out_prompt_is_demonstrated() -> None:
-    splits = sample_splits(np.random.default_rng(5), WORLD)
+    splits = sample_splits(5, WORLD)
     held_out = {problem.prompt for rows in splits.values() for problem in rows}
     params = MIXTURE.model_copy(update={"min_operations": 3, "max_operations": 3, "examples": 3000})
     found = sample_demonstrations(np.random.default_rng(6), params, held_out)
