@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -238,9 +237,6 @@ def test_a_server_that_restarts_costs_nothing(project: Project, tmp_path: Path) 
     assert "up to date" in project.dvc("status")
 
 
-@pytest.mark.skipif(
-    metadata.version("sqlalchemy") >= "2.1", reason="SQLAlchemy 2.1 keeps Prefect's scheduler from inserting runs"
-)
 def test_a_schedule_fires(project: Project, server: Server) -> None:
     (deployment,) = server.post("deployments/filter")
     assert [(entry["slug"], entry["active"]) for entry in deployment["schedules"]] == [("nightly", False)]
