@@ -68,7 +68,7 @@ deps: $(READY)  ## write each stage's imports into dvc.yaml
 
 lock: $(READY)  ## pin the present environment in requirements.lock
 	@echo '# Every package of the environment that `make setup` builds, pinned. Made by `make lock`.' > requirements.lock
-	$(BIN)/python -m pip freeze --exclude effopd --exclude-editable | sed 's/+cpu$$//' >> requirements.lock
+	$(BIN)/python -m pip freeze --all --exclude pip --exclude effopd --exclude-editable | sed 's/+cpu$$//' >> requirements.lock
 
 flow: $(READY)  ## run the pipeline once as a Prefect flow, independent stages side by side
 	python -m pipeline run
