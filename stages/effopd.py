@@ -44,7 +44,7 @@ def main(
     name = f"effopd-{replicate}"
     student, tokenizer = load_model(base), load_tokenizer(base)
     engine = build_engine(student, optimizer, engine_params, params.learning_rate)
-    sampler = build_sampler(engine, engine_params, base, tokenizer, rollout.max_new_tokens)
+    sampler = build_sampler(engine, engine_params, rollout, base, tokenizer)
     search = EffOPD(effopd, engine.parameters)
     key = stage.key("effopd", replicate, without=("effopd.steps",))
     session, workspace = open_session(name, key, effopd.steps, trajectory, engine, tokenizer, search.anchor)

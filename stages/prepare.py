@@ -26,7 +26,7 @@ SOURCES = DATA / "sources"
 
 
 def main() -> None:
-    """Write data/*.parquet and data/benchmarks/."""
+    """Write data/*.parquet, data/about.json and data/benchmarks/."""
     stage = Stage()
     seed = stage.params("run", RunParams, unused=("replicates", "threads")).seed
     params = stage.params("data", DataParams)
@@ -43,8 +43,12 @@ def main() -> None:
             generator(seed, "demonstrations"), params.demonstrations, held_out
         )
         questions = {name: [problem.prompt for problem in problems] for name, problems in splits.items()}
+        title = f"Chains of {params.operations} operations over digits, modulo 10"
+        about = {"title": title, "licence": "", "source": "built in", "revision": "", "rejected": []}
     else:
-        splits, questions, demonstrations = _from_dataset(params, renderer, seed)
+        dataset = catalogue.load(params.source, SOURCES, seed)
+        splits, questions, demonstrations = _from_dataset(dataset, params, renderer, seed)
+        about = _about(dataset)
     benchmarks = {name: catalogue.load(name, SOURCES, seed) for name in benchmark.datasets}
     questions |= {name: [example.question for example in set_.examples] for name, set_ in benchmarks.items()}
     rendered = {name: _problems(dataset, renderer, benchmark.limit) for name, dataset in benchmarks.items()}
@@ -54,12 +58,16 @@ def main() -> None:
     for name, problems in splits.items():
         write_problems(DATA / f"{name}.parquet", problems)
     write_demonstrations(DATA / "demonstrations.parquet", demonstrations)
+    sizes = {name: len(problems) for name, problems in splits.items()}
+    write_json(DATA / "about.json", about | {"splits": sizes, "first_prompt": splits["train"][0].prompt})
     with atomic_path(DATA / "benchmarks") as folder:
         folder.mkdir()
         write_json(folder / "contamination.json", shared)
         for name, dataset in benchmarks.items():
             write_problems(folder / f"{name}.parquet", rendered[name])
-            write_json(folder / f"{name}.json", _about(dataset, rendered[name]))
+            custom = {"samples": dataset.samples, "shots": len(dataset.prompt.shots)}
+            asked = {"questions": len(rendered[name]), "first_prompt": rendered[name][0].prompt}
+            write_json(folder / f"{name}.json", _about(dataset) | custom | asked)
     print(", ".join(f"{name} {len(problems)}" for name, problems in (splits | rendered).items()))
     for name, found in shared.items():
         if found["exact"] or found["ngram"]:
@@ -70,10 +78,9 @@ _UNUSED = ("runs", "samples", "max_new_tokens", "batch_size", "allow_unsandboxed
 
 
 def _from_dataset(
-    params: DataParams, renderer: Renderer, seed: int
+    dataset: Dataset, params: DataParams, renderer: Renderer, seed: int
 ) -> tuple[dict[str, list[Problem]], dict[str, list[str]], list[Demonstration]]:
     """Problems and questions of each split, and demonstrations of the training questions."""
-    dataset = catalogue.load(params.source, SOURCES, seed)
     _tell_rejected(dataset)
     sizes = {"test": params.test, "dev": params.dev, "validation": params.validation, "train": params.train}
     parts = catalogue.split(dataset.examples, sizes, seed)
@@ -103,17 +110,15 @@ def _contamination(train: list[str], test: list[str]) -> dict[str, Any]:
     }
 
 
-def _about(dataset: Dataset, problems: list[Problem]) -> dict[str, Any]:
+def _about(dataset: Dataset) -> dict[str, Any]:
+    """Where a dataset is from, and what of it could not be used."""
     source = "the user's own file" if dataset.source is None else dataset.source.repository
     return {
         "title": dataset.title,
         "licence": dataset.licence,
         "source": source,
         "revision": "a local copy" if dataset.local else dataset.source.revision if dataset.source else "",
-        "samples": dataset.samples,
-        "shots": len(dataset.prompt.shots),
         "rejected": [asdict(rejected) for rejected in dataset.rejected],
-        "first_prompt": problems[0].prompt,
     }
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from effopd.files import atomic_path, write_json, write_text
+from effopd.params.benchmark import BenchmarkParams
 from effopd.params.effopd import EffOPDParams
 from effopd.params.evaluate import EvaluateParams
 from effopd.params.interventions import InterventionParams
@@ -16,6 +17,7 @@ from effopd.params.run import RunParams
 from effopd.report.cards import write_cards
 from effopd.report.claims import claims
 from effopd.report.convergence import speedup
+from effopd.report.datasets import read_benchmarked, read_described
 from effopd.report.figures import save
 from effopd.report.mechanism import parts
 from effopd.report.page import SCRIPT, STYLE, TEMPLATE, render
@@ -28,6 +30,8 @@ from effopd.trajectory.layout import METRICS
 from stages.harness import MODELS, Stage, environment, run
 
 REPORTS = Path("reports")
+ABOUT_DATA, BENCHMARKS, BENCHMARKED = Path("data/about.json"), Path("data/benchmarks"), REPORTS / "benchmarks"
+_UNUSED = ("datasets", "samples", "limit", "max_new_tokens", "batch_size", "allow_unsandboxed")
 SOURCES = Sources(
     models=MODELS,
     evaluation=REPORTS / "evaluation",
@@ -48,16 +52,19 @@ def main() -> None:
     taken_apart = stage.params("interventions", InterventionParams)
     evaluate = stage.params("evaluate", EvaluateParams, unused=("batch_size", "pass_at"))
     params = stage.params("report", ReportParams)
+    benchmark = stage.params("benchmark", BenchmarkParams, unused=_UNUSED)
     names = planned_runs(("rl",), ("opd", "effopd"), shared.replicates, "opd", opd.sweep)
     for read in (*(MODELS / name.name / METRICS for name in names), *asdict(SOURCES).values(), TEMPLATE, STYLE, SCRIPT):
         if read != MODELS:
             stage.input(read)
+    described = read_described(stage.input(ABOUT_DATA), stage.input(BENCHMARKS))
+    benchmarked = read_benchmarked(BENCHMARKS, stage.input(BENCHMARKED), benchmark.runs)
     results = read_results(names, ("rl", *taken_apart.methods), SOURCES)
 
     gain = speedup(results, params.target_share)
     apart = parts(results, evaluate.confidence, evaluate.resamples, shared.seed)
     verdicts = claims(results, gain, params.target_share, apart)
-    story = chapters(results, gain, apart)
+    story = chapters(results, gain, apart, benchmarked)
     provenance = {
         **asdict(revision()),
         "params": {
@@ -67,6 +74,7 @@ def main() -> None:
             "effopd": effopd.model_dump(),
             "interventions": taken_apart.model_dump(),
             "evaluate": evaluate.model_dump(exclude={"batch_size", "pass_at"}),
+            "benchmark": {"runs": benchmark.runs},
             "report": params.model_dump(),
         },
         "versions": environment(),
@@ -80,6 +88,7 @@ def main() -> None:
         apart=apart,
         claims=verdicts,
         chapters=story,
+        datasets=described,
         provenance=provenance,
     )
 
@@ -89,7 +98,7 @@ def main() -> None:
         plots(results, apart, folder / "dvc")
     with atomic_path(REPORTS / "cards") as folder:
         write_cards(results, provenance, folder)
-    write_json(REPORTS / "summary.json", summary(results, gain, verdicts, apart, provenance))
+    write_json(REPORTS / "summary.json", summary(results, gain, verdicts, apart, provenance, benchmarked))
     write_json(REPORTS / "metrics.json", metrics(results, gain, apart))
     write_text(REPORTS / "index.html", page)
     print(f"{REPORTS / 'index.html'}: " + ", ".join(f"{claim.name} {claim.verdict}" for claim in verdicts))

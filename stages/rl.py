@@ -35,7 +35,7 @@ def main() -> None:
 
     policy, tokenizer = load_model(base), load_tokenizer(base)
     engine = build_engine(policy, optimizer, engine_params, params.learning_rate)
-    sampler = build_sampler(engine, engine_params, base, tokenizer, rollout.max_new_tokens)
+    sampler = build_sampler(engine, engine_params, rollout, base, tokenizer)
     key = stage.key("rl", without=("rl.steps",))
     session, workspace = open_session("rl", key, params.steps, trajectory, engine, tokenizer)
     reinforce(

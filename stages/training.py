@@ -16,16 +16,21 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from effopd.models.store import load_model
 from effopd.params.engine import EngineParams
 from effopd.params.optimizer import OptimizerParams
+from effopd.params.rollout import RolloutParams
 from effopd.params.section import ParamsError, read_section
 from effopd.params.trajectory import TrajectoryParams
 from effopd.rollout.copy import CopySampler
 from effopd.rollout.sampler import ModelSampler, Sampler
+from effopd.rollout.vllm import VLLMSampler, start_vllm
 from effopd.train.deepspeed_engine import DeepSpeedEngine
 from effopd.train.engine import Engine, TorchEngine
 from effopd.train.session import Session
 from effopd.trajectory.schedule import checkpoint_steps
 from effopd.trajectory.workspace import Workspace
 from stages.harness import LOGS, MODELS, PARAMS, SCRATCH, Stage, run
+
+PROBE_TOLERANCE = 1e-3
+"""Mean |Δ log-probability| between vLLM and the trainer, both in float32; kernels differ by some 1e-6."""
 
 
 def run_on_ranks(main: Callable[..., None]) -> None:
@@ -63,12 +68,25 @@ def build_engine(
 
 
 def build_sampler(
-    engine: Engine, params: EngineParams, base: Path, tokenizer: PreTrainedTokenizerBase, max_new_tokens: int
+    engine: Engine, params: EngineParams, rollout: RolloutParams, base: Path, tokenizer: PreTrainedTokenizerBase
 ) -> Sampler:
-    """Samples the model in training itself, or a copy of it (made from `base`) where ZeRO has scattered its weights."""
+    """Samples by vLLM, or the model in training itself, or a copy of it where ZeRO has scattered its weights.
+
+    vLLM and the copy are made from `base` and take the trained weights at their first `refresh`.
+    """
+    if rollout.engine == "vllm":
+        return VLLMSampler(
+            start_vllm(base, params.precision, rollout.gpu_memory),
+            engine.model,
+            engine.each_weight,
+            tokenizer,
+            rollout.max_new_tokens,
+            tolerance=PROBE_TOLERANCE if params.precision == "float32" else rollout.mismatch_budget,
+            device=engine.device,
+        )
     if params.name == "deepspeed" and params.zero_stage == 3:
-        return CopySampler(load_model(base).to(engine.device), engine.each_weight, tokenizer, max_new_tokens)
-    return ModelSampler(engine.module, tokenizer, max_new_tokens)
+        return CopySampler(load_model(base).to(engine.device), engine.each_weight, tokenizer, rollout.max_new_tokens)
+    return ModelSampler(engine.module, tokenizer, rollout.max_new_tokens)
 
 
 def open_session(

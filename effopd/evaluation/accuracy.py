@@ -12,7 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from effopd.rollout.sampler import sample
 from effopd.seeding import derive_seed, uniforms
 from effopd.tasks.problems import Problem
-from effopd.tasks.verifiers import score
+from effopd.tasks.verifiers import score_all
 
 
 @dataclass(frozen=True)
@@ -48,18 +48,19 @@ def grade(
         samples = 1
     items = [(problem, p * 4096 + s) for p, problem in enumerate(problems) for s in range(samples)]
     key = derive_seed(seed, "evaluation")
-    scores: list[float] = []
+    found: list[float] = []
     lengths: list[int] = []
     truncated: list[bool] = []
     texts: list[str] = []
     for start in range(0, len(items), batch_size):
         batch = items[start : start + batch_size]
         numbers_BT = None if greedy else uniforms(key, [row for _, row in batch], max_new_tokens)
-        rollout = sample(model, tokenizer, [problem.prompt for problem, _ in batch], max_new_tokens, numbers_BT)
-        scores += [score(problem, text) for (problem, _), text in zip(batch, rollout.texts, strict=True)]
+        asked = [problem for problem, _ in batch]
+        rollout = sample(model, tokenizer, [problem.prompt for problem in asked], max_new_tokens, numbers_BT)
+        found += score_all(asked, rollout.texts)
         lengths += rollout.lengths_B.long().tolist()
         truncated += rollout.truncated_B.tolist()
         texts += rollout.texts
     shape = (len(problems), samples)
-    scores_NS, lengths_NS, truncated_NS = (np.array(column).reshape(shape) for column in (scores, lengths, truncated))
+    scores_NS, lengths_NS, truncated_NS = (np.array(column).reshape(shape) for column in (found, lengths, truncated))
     return Graded(scores_NS, lengths_NS, truncated_NS, texts)

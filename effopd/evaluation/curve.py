@@ -13,10 +13,11 @@ from effopd.params.evaluate import EvaluateParams
 from effopd.seeding import generator
 
 
-def curve_row(step: int, sampled: Graded, greedy: Graded, params: EvaluateParams, seed: int) -> dict[str, Any]:
+def curve_row(step: int, sampled: Graded, greedy: Graded | None, params: EvaluateParams, seed: int) -> dict[str, Any]:
     """avg@k at temperature 1 with its interval, greedy accuracy, pass@k, mean length and truncated share of one step.
 
-    Every row resamples the same problems, so that intervals of two models differ by the models alone.
+    greedy: None where it was not measured. Every row resamples the same problems, so that intervals of two models
+    differ by the models alone.
     """
     estimate = bootstrap(sampled.scores_NS.mean(-1), params.confidence, params.resamples, generator(seed, "bootstrap"))
     correct_N = (sampled.scores_NS == 1.0).sum(-1)
@@ -26,7 +27,7 @@ def curve_row(step: int, sampled: Graded, greedy: Graded, params: EvaluateParams
         "step": step,
         "accuracy": estimate.mean,
         **interval,
-        "greedy": float(greedy.scores_NS.mean()),
+        "greedy": None if greedy is None else float(greedy.scores_NS.mean()),
         **{f"pass_at_{k}": pass_at_k(correct_N, samples, k) for k in params.pass_at},
         "completion_length": float(np.mean(sampled.lengths_NS)),
         "truncated": float(np.mean(sampled.truncated_NS)),

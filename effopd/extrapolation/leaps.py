@@ -11,7 +11,7 @@ from effopd.params.effopd import EffOPDParams
 from effopd.rollout.sampler import Sampler
 from effopd.seeding import derive_seed, uniforms
 from effopd.tasks.problems import Problem
-from effopd.tasks.verifiers import score
+from effopd.tasks.verifiers import score_all
 from effopd.train.engine import Engine
 from effopd.train.session import Session
 from effopd.trajectory.schedule import is_trigger
@@ -45,16 +45,16 @@ def leap_at_triggers(
 
         def validate() -> float:
             engine.weights_changed()
-            sampler.refresh()
+            sampler.refresh(step)
             rollout = sampler.sample([item.prompt for item in mine], numbers_BT)
-            correct = sum(score(item, text) for item, text in zip(mine, rollout.texts, strict=True))
+            correct = sum(score_all(mine, rollout.texts))
             correct, sampled = engine.sum(correct, rollout.mask_BT.sum().item())
             tokens.append(int(sampled))
             return correct / len(items)
 
         trigger = search.extrapolate(step, engine.parameters, validate, engine.everywhere)
         engine.weights_changed()
-        sampler.refresh()
+        sampler.refresh(step)
         if trigger.accepted and params.optimizer == "reset":
             engine.reset_optimizer()
         row = asdict(trigger) | {"sampled_tokens": sum(tokens)}

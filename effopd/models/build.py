@@ -11,6 +11,7 @@ from effopd.params.model import ModelParams
 def build_model(params: ModelParams, tokenizer: PreTrainedTokenizerBase, seed: int) -> PreTrainedModel:
     """A Qwen3 model with random float32 weights that depend on `seed` alone."""
     config = Qwen3Config(
+        architectures=[Qwen3ForCausalLM.__name__],  # which vLLM asks for
         vocab_size=len(tokenizer),
         hidden_size=params.hidden_size,
         num_hidden_layers=params.layers,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from effopd.params.section import Section
 
 
 class RolloutParams(Section):
+    engine: Literal["transformers", "vllm"]
+    gpu_memory: float = Field(gt=0, lt=1)
     max_new_tokens: int = Field(ge=1)
     mismatch_budget: float = Field(gt=0)

@@ -66,7 +66,8 @@ def _card(
         "## Accuracy",
         "",
         f"At temperature 1: {point.accuracy:.3f} (interval {point.low:.3f}–{point.high:.3f} over {point.n} problems). "
-        f"Decoded greedily: {point.greedy:.3f}. The base: {results.base.accuracy:.3f}.",
+        + ("" if point.greedy is None else f"Decoded greedily: {point.greedy:.3f}. ")
+        + f"The base: {results.base.accuracy:.3f}.",
         *curve,
         "",
         "## Use",

@@ -36,12 +36,13 @@ def claims(results: Results, speedup: Speedup, target_share: float, apart: Parts
 
 def _latent_ability(results: Results) -> Claim:
     base = results.base
+    greedy = "was not decoded greedily" if base.greedy is None else f"in {base.greedy:.3f} when decoded greedily"
     return Claim(
         "latent_ability",
         "The base can solve the problems but usually does not: less than half at temperature 1, more if greedy.",
-        verdict([base.high < 0.5, base.greedy > base.high]),
+        verdict([base.high < 0.5, None if base.greedy is None else base.greedy > base.high]),
         f"The base is right in {base.accuracy:.3f} of samples at temperature 1 "
-        f"(interval {base.low:.3f}–{base.high:.3f}) and in {base.greedy:.3f} when decoded greedily.",
+        f"(interval {base.low:.3f}–{base.high:.3f}) and {greedy}.",
         "learning_curves",
     )
 

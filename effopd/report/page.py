@@ -14,6 +14,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from effopd.report.convergence import Speedup
+from effopd.report.datasets import Described
 from effopd.report.estimates import final_accuracy, top1_is_spectral
 from effopd.report.figures import DARK, LABELS, LIGHT, Choice, Figure, Slider, theme
 from effopd.report.interventions import defined
@@ -53,6 +54,7 @@ def render(
     apart: Parts,
     claims: Sequence[Claim],
     chapters: Sequence[Chapter],
+    datasets: Sequence[Described],
     provenance: Mapping[str, Any],
 ) -> str:
     """The page as HTML. The same arguments give the same text."""
@@ -78,6 +80,7 @@ def render(
         headlines=headlines(results, speedup, apart),
         claims=claims,
         chapters=chapters,
+        datasets=datasets,
         limits=limits(results, target_share, apart),
         table=spectral_table(results),
         table_methods=spectral_methods(results),

@@ -29,6 +29,7 @@ class RunName:
 class Checkpoint:
     """One row of a learning curve: accuracy at temperature 1 over n problems with its interval, and what it cost.
 
+    greedy: accuracy without sampling; None where it was not measured, as between a run's first and last checkpoint.
     seconds: since the run began, validation included; None when the run was not timed on this machine.
     sampled_tokens: since the run began, validation included.
     """
@@ -38,7 +39,7 @@ class Checkpoint:
     low: float
     high: float
     n: int
-    greedy: float
+    greedy: float | None
     seconds: float | None
     sampled_tokens: int
 
@@ -260,12 +261,14 @@ def _read_run(name: RunName, is_taken_apart: bool, sources: Sources, seconds: Ma
         method=name.method,
         replicate=name.replicate,
         rate=name.rate,
-        learning_rate=_value(folder / ABOUT, about, "learning_rate"),
+        learning_rate=value_of(folder / ABOUT, about, "learning_rate"),
         curve=tuple(
             _checkpoint(curve_file, row, totals, {row["step"]: row["sampled_tokens"] for row in log})
-            for row in _rows(curve_file, read_json(curve_file), "step", "accuracy", "low", "high", "n", "greedy")
+            for row in _rows(curve_file, read_json(curve_file), "step", "accuracy", "low", "high", "n")
         ),
-        log=tuple(LogRow(**{key: _value(folder / METRICS, row, key) for key in LogRow.__annotations__}) for row in log),
+        log=tuple(
+            LogRow(**{key: value_of(folder / METRICS, row, key) for key in LogRow.__annotations__}) for row in log
+        ),
         triggers=tuple(_trigger(triggers, row) for row in read_jsonl(triggers)) if triggers.exists() else (),
         validation_seconds=None if times is None else sum(row.get("validation_seconds", 0.0) for row in times),
         spectral=None if name.rate is not None else _spectral(sources.spectral / name.name),
@@ -299,37 +302,37 @@ def _checkpoint(
         low=row["low"],
         high=row["high"],
         n=row["n"],
-        greedy=row["greedy"],
+        greedy=row.get("greedy"),
         seconds=None if seconds is None else seconds[step],
         sampled_tokens=tokens.get(step, 0),
     )
 
 
 def _trigger(path: Path, row: Mapping[str, Any]) -> Trigger:
-    candidates = _rows(path, _value(path, row, "candidates"), "k", "multiplier", "score", allow_none=True)
+    candidates = _rows(path, value_of(path, row, "candidates"), "k", "multiplier", "score", allow_none=True)
     return Trigger(
-        step=_value(path, row, "step"),
-        score=_value(path, row, "score"),
+        step=value_of(path, row, "step"),
+        score=value_of(path, row, "score"),
         candidates=tuple(Candidate(row["k"], row["multiplier"], row["score"]) for row in candidates),
-        accepted=_value(path, row, "accepted"),
+        accepted=value_of(path, row, "accepted"),
     )
 
 
 def _spectral(folder: Path) -> Spectral:
     path = folder / "summary.json"
     summary = read_json(path)
-    steps = _value(path, summary, "steps")
+    steps = value_of(path, summary, "steps")
     if not steps:
         raise DataError(f"{path}: no step was analysed")
     final = steps[max(steps, key=int)]
     ratios = ("spectral_norm", "spectral_frobenius_ratio", "effective_rank", "top1_norm_ratio")
-    aligned = _rows(path, _value(path, summary, "alignment"), *Alignment.__annotations__, allow_none=True)
-    layers = _rows(path, _value(path, summary, "layers"), *LayerNorm.__annotations__, allow_none=True)
+    aligned = _rows(path, value_of(path, summary, "alignment"), *Alignment.__annotations__, allow_none=True)
+    layers = _rows(path, value_of(path, summary, "layers"), *LayerNorm.__annotations__, allow_none=True)
     return Spectral(
-        total_update_norm=_value(path, final, "total_update_norm"),
-        **{key: _value(path, final, key) for key in ratios},
-        embedding_cosine=_value(path, _value(path, summary, "embedding_cosine"), "mean"),
-        explained_variance=_value(path, summary, "explained_variance"),
+        total_update_norm=value_of(path, final, "total_update_norm"),
+        **{key: value_of(path, final, key) for key in ratios},
+        embedding_cosine=value_of(path, value_of(path, summary, "embedding_cosine"), "mean"),
+        explained_variance=value_of(path, summary, "explained_variance"),
         alignment=tuple(Alignment(**{key: row[key] for key in Alignment.__annotations__}) for row in aligned),
         layers=tuple(LayerNorm(**{key: row[key] for key in LayerNorm.__annotations__}) for row in layers),
         matrices=tuple(MatrixNorm(**row) for row in _table(folder / "matrices.parquet", MatrixNorm)),
@@ -339,10 +342,10 @@ def _spectral(folder: Path) -> Spectral:
 
 def _paths(path: Path) -> Paths:
     found = read_json(path)
-    rows = _rows(path, _value(path, found, "points"), *PathPoint.__annotations__)
-    first, second = _value(path, found, "explained")
+    rows = _rows(path, value_of(path, found, "points"), *PathPoint.__annotations__)
+    first, second = value_of(path, found, "explained")
     points = tuple(PathPoint(**{key: row[key] for key in PathPoint.__annotations__}) for row in rows)
-    return Paths(_value(path, found, "parameters"), (first, second), points)
+    return Paths(value_of(path, found, "parameters"), (first, second), points)
 
 
 def _table(path: Path, row: type) -> Sequence[Mapping[str, Any]]:
@@ -358,7 +361,8 @@ def _table(path: Path, row: type) -> Sequence[Mapping[str, Any]]:
         ) from None
 
 
-def _value(path: Path, row: Any, key: str) -> Any:
+def value_of(path: Path, row: Any, key: str) -> Any:
+    """`row[key]` of a file. Raises `DataError` that names both when it is missing."""
     if not isinstance(row, dict) or key not in row:
         raise DataError(f"{path}: {key} is missing; run the stage that writes this file again")
     return row[key]

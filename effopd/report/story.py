@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from effopd.report import geometry, learning, updates
 from effopd.report.convergence import Speedup
+from effopd.report.datasets import Benchmarked, benchmarks
 from effopd.report.figures import Figure
 from effopd.report.leaps import leaps
 from effopd.report.mechanism import Parts, mechanism
@@ -13,7 +14,9 @@ from effopd.report.page import Chapter
 from effopd.report.results import Results
 
 
-def chapters(results: Results, speedup: Speedup, apart: Parts) -> tuple[Chapter, ...]:
+def chapters(
+    results: Results, speedup: Speedup, apart: Parts, benchmarked: Sequence[Benchmarked] = ()
+) -> tuple[Chapter, ...]:
     """Runs, convergence, redundancy avoidance, lock-in, EffOPD step by step, results."""
     parts = mechanism(results, apart)
     told: tuple[tuple[str, str, str, Sequence[Figure | None]], ...] = (
@@ -70,7 +73,7 @@ def chapters(results: Results, speedup: Speedup, apart: Parts) -> tuple[Chapter,
             "results",
             "Results",
             "A speed-up over one learning rate proves little: it is also given against the best of a sweep.",
-            (learning.speedups(speedup),),
+            (learning.speedups(speedup), benchmarks(benchmarked)),
         ),
     )
     found = (

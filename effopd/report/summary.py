@@ -8,6 +8,7 @@ from typing import Any
 
 from effopd.report.claims import EARLY
 from effopd.report.convergence import Speedup
+from effopd.report.datasets import Benchmarked
 from effopd.report.estimates import alignment_at, final_accuracy, measured, middle
 from effopd.report.interventions import SETTINGS, Apart, defined, norm_matched
 from effopd.report.mechanism import NORM_SHARES, Parts, common_norms
@@ -19,7 +20,12 @@ TABLE = ("spectral_norm", "spectral_frobenius_ratio", "effective_rank", "top1_no
 
 
 def summary(
-    results: Results, speedup: Speedup, claims: Sequence[Claim], apart: Parts, provenance: dict[str, Any]
+    results: Results,
+    speedup: Speedup,
+    claims: Sequence[Claim],
+    apart: Parts,
+    provenance: dict[str, Any],
+    benchmarked: Sequence[Benchmarked] = (),
 ) -> dict[str, Any]:
     """Everything by the name of its run.
 
@@ -50,6 +56,7 @@ def summary(
             if run.interventions
         },
         "norm_matched": _norm_matched(apart),
+        "benchmarks": [asdict(row) for row in benchmarked],
         "claims": {claim.name: {"verdict": claim.verdict, "finding": claim.finding} for claim in claims},
         "provenance": provenance,
     }

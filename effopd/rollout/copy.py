@@ -34,6 +34,6 @@ class CopySampler:
         return sample(self._copy, self._tokenizer, prompts, self.max_new_tokens, uniforms_BT)
 
     @torch.no_grad()
-    def refresh(self) -> None:
+    def refresh(self, step: int) -> None:  # noqa: ARG002
         for name, whole in self._each_weight():
             self._weights[name].copy_(whole)

@@ -48,8 +48,11 @@ class Sampler(Protocol):
     def sample(self, prompts: Sequence[str], uniforms_BT: NDArray[np.float64]) -> Rollout:
         """One completion of each prompt; a row of random numbers decides its completion."""
 
-    def refresh(self) -> None:
-        """To be called after every change of the weights: later samples come from the new ones."""
+    def refresh(self, step: int) -> None:
+        """To be called after every change of the weights: later samples come from the new ones.
+
+        step: optimiser steps behind them, for messages.
+        """
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class ModelSampler:
     def sample(self, prompts: Sequence[str], uniforms_BT: NDArray[np.float64]) -> Rollout:
         return sample(self.model, self.tokenizer, prompts, self.max_new_tokens, uniforms_BT)
 
-    def refresh(self) -> None:
+    def refresh(self, step: int) -> None:
         pass
 
 

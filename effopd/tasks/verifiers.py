@@ -13,11 +13,9 @@ from effopd.tasks.problems import Problem
 from effopd.tasks.verdict import Verdict
 
 
-def score(problem: Problem, completion: str) -> float:
-    """The score in [0, 1] of a completion. Raises `DataError` for a task that has no verifier."""
-    if problem.task == arithmetic.TASK:
-        return arithmetic.verify(problem, completion)
-    return verify_all([problem], [completion])[0].score
+def score_all(problems: Sequence[Problem], completions: Sequence[str]) -> list[float]:
+    """The score in [0, 1] of a completion of each problem. Raises as `verify_all` does."""
+    return [verdict.score for verdict in verify_all(problems, completions)]
 
 
 def verify_all(

@@ -16,7 +16,7 @@ from effopd.params.opd import OPDParams
 from effopd.rollout.sampler import Rollout, Sampler
 from effopd.seeding import derive_seed, shuffled_batch, uniforms
 from effopd.tasks.problems import Problem
-from effopd.tasks.verifiers import score
+from effopd.tasks.verifiers import score_all
 from effopd.train.engine import Engine
 from effopd.train.forward import chunks, completion_logits, completion_states, output_head
 from effopd.train.mismatch import Mismatch
@@ -48,7 +48,7 @@ def distill(
     after_step: EffOPD's `leap_at_triggers`, or any other change of the weights between steps.
     """
     sampled_tokens = session.total("sampled_tokens")
-    sampler.refresh()  # a resumed run's weights are not those that the sampler was made with
+    sampler.refresh(session.state.step)  # a resumed run's weights are not those that the sampler was made with
     for step in session.steps():
         batch = [problems[i] for i in shuffled_batch(seed, "prompts", step, params.prompts_per_step, len(problems))]
         rows = engine.share(len(batch))
@@ -70,12 +70,12 @@ def distill(
             mismatch.add(scores.student_BT, chunk)
         mismatch_row = mismatch.check(engine, tokens, mismatch_budget, step)
         grad_norm = engine.step(step)
-        sampler.refresh()
+        sampler.refresh(step)
 
         sampled_tokens += tokens
         if after_step is not None:
             sampled_tokens += after_step(step)
-        correct = sum(score(p, text) for p, text in zip(mine, rollout.texts, strict=True))
+        correct = sum(score_all(mine, rollout.texts))
         loss, reverse_kl, entropy_sum, correct, truncated = engine.sum(
             loss, reverse_kl, entropy_sum, correct, rollout.truncated_B.sum().item()
         )

@@ -14,7 +14,7 @@ from effopd.params.rl import RLParams
 from effopd.rollout.sampler import Sampler
 from effopd.seeding import derive_seed, shuffled_batch, uniforms
 from effopd.tasks.problems import Problem
-from effopd.tasks.verifiers import score
+from effopd.tasks.verifiers import score_all
 from effopd.train.engine import Engine
 from effopd.train.forward import chunks
 from effopd.train.mismatch import Mismatch
@@ -37,14 +37,14 @@ def reinforce(
 ) -> None:
     """Train the engine's model in place: sample a group for each prompt, reward it, and follow the advantage in it."""
     sampled_tokens = session.total("sampled_tokens")
-    sampler.refresh()  # a resumed run's weights are not those that the sampler was made with
+    sampler.refresh(session.state.step)  # a resumed run's weights are not those that the sampler was made with
     for step in session.steps():
         batch = shuffled_batch(seed, "prompts", step, params.prompts_per_step, len(problems))
         size = len(batch) * params.group_size
         group = [problems[batch[i]] for i in engine.share(len(batch)) for _ in range(params.group_size)]
         numbers_BT = uniforms(derive_seed(seed, "rollout", step), engine.share(size), sampler.max_new_tokens)
         rollout = sampler.sample([problem.prompt for problem in group], numbers_BT)
-        rewards_B = torch.tensor([score(problem, text) for problem, text in zip(group, rollout.texts, strict=True)])
+        rewards_B = torch.tensor(score_all(group, rollout.texts))
         advantages_B = group_advantages(rewards_B.view(-1, params.group_size)).flatten().to(rollout.mask_BT.device)
         tokens = int(engine.sum(rollout.mask_BT.sum().item())[0])
 
@@ -67,7 +67,7 @@ def reinforce(
             if update == 0:  # later updates differ from the sampler by design
                 mismatch_row = mismatch.check(engine, tokens, mismatch_budget, step)
             grad_norm = engine.step(step)
-        sampler.refresh()
+        sampler.refresh(step)
 
         sampled_tokens += tokens
         loss, kl, entropy_sum, correct, truncated = engine.sum(

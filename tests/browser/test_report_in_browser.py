@@ -17,10 +17,12 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 
+from installed import needs_browser
 from report_world import World, apart, document
 
 from effopd.report.claims import claims
 from effopd.report.convergence import speedup
+from effopd.report.datasets import read_described
 from effopd.report.page import render
 from effopd.report.story import chapters
 
@@ -38,10 +40,7 @@ RUN_AXE = """
     axe.run({exclude: [[".chart svg"]]}).then(done);
 """
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not (BROWSER and DRIVER), reason="needs chromium and chromedriver"),
-]
+pytestmark = [pytest.mark.slow, needs_browser]
 
 Driver = webdriver.Chrome
 
@@ -62,6 +61,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         apart=parts,
         claims=claims(results, gain, 0.95, parts),
         chapters=chapters(results, gain, parts),
+        datasets=read_described(root / "data/about.json", root / "data/benchmarks"),
         provenance=PROVENANCE,
     )
     (root / "index.html").write_text(text, encoding="utf-8")

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 SMALL = {
     "run": {"threads": 1},
     "data": {"operations": 1, "train": 64, "validation": 8, "dev": 8, "test": 8},
-    "model": {"hidden_size": 32, "layers": 2, "mlp_size": 48},
+    "model": {"hidden_size": 64, "layers": 2, "heads": 2, "kv_heads": 1, "mlp_size": 48},
     "base": {"steps": 80, "batch_size": 32, "warmup_steps": 5},
     "rollout": {"max_new_tokens": 12},
     "rl": {"steps": 3, "prompts_per_step": 4, "group_size": 4, "learning_rate": 1e-3},

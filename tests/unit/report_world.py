@@ -72,7 +72,7 @@ def document(row: Row) -> float:
 
 
 class World:
-    """Folders models/ and reports/ under `root`."""
+    """Folders data/, models/ and reports/ under `root`."""
 
     def __init__(self, root: Path, replicates: Sequence[int] = (0, 1, 2), rates: Sequence[float] = RATES) -> None:
         self.root, self.replicates, self.rates = root, replicates, rates
@@ -86,6 +86,10 @@ class World:
         for rate in rates:
             self.run(f"opd-lr-{rate}", OPD, rate=rate)
         self.place()
+        about = {"title": "Chains", "licence": "", "source": "built in", "revision": "", "rejected": []}
+        write_json(self.root / "data/about.json", about | {"splits": {"train": 8}, "first_prompt": "1+2?"})
+        write_json(self.root / "data/benchmarks/contamination.json", {})
+        (self.root / "reports/benchmarks").mkdir()
 
     def place(self) -> None:
         """Paths along straight lines, a direction for each run."""

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from installed import needs_bubblewrap
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
@@ -94,6 +95,7 @@ def test_every_spec_file_is_valid_and_says_where_it_comes_from() -> None:
 
 @pytest.mark.parametrize("suffix", [".parquet", ".jsonl"])
 @pytest.mark.parametrize("name", MADE_BY_HAND)
+@needs_bubblewrap
 def test_each_published_layout_becomes_a_problem_that_its_answer_solves(tmp_path: Path, name: str, suffix: str) -> None:
     write(tmp_path / f"{name}{suffix}", [MADE_BY_HAND[name]])
     dataset = catalogue.load(name, tmp_path, seed=7)

@@ -34,7 +34,7 @@ def assert_same_training(first: Trained, second: Trained) -> None:
 
 def impossible(patch: pytest.MonkeyPatch) -> None:
     """Every validation score is 0: no candidate beats another."""
-    patch.setattr(leaps, "score", lambda problem, text: 0.0)
+    patch.setattr(leaps, "score_all", lambda problems, texts: [0.0] * len(problems))
 
 
 @pytest.mark.parametrize("optimizer", ["keep", "reset"])

@@ -17,6 +17,7 @@ from report_world import OPD, World, apart
 from effopd.files import DataError, write_json
 from effopd.report.claims import claims
 from effopd.report.convergence import speedup
+from effopd.report.datasets import Described
 from effopd.report.figures import save
 from effopd.report.page import render
 from effopd.report.plots import plots
@@ -71,6 +72,7 @@ def page(world: World, title: str = "A title") -> str:
         apart=apart(results),
         claims=claims(results, gain, 0.95, apart(results)),
         chapters=chapters(results, gain, apart(results)),
+        datasets=[Described("Chains", "8 train", 8, "built in", "", "", 0, 1, "<i>1+2?")],
         provenance=PROVENANCE,
     )
 
@@ -85,6 +87,7 @@ def test_the_page_stands_alone_and_is_in_order(world: World) -> None:
     read = Page(text)
     assert read.fetched == []
     assert "<b>Bold" not in text and "&lt;b&gt;Bold &amp; bad" in text
+    assert "<i>1+2?" not in text and "&lt;i&gt;1+2?" in text and "1 test questions" in text
     assert read.levels[0] == 1 and all(b - a <= 1 for a, b in zip(read.levels, read.levels[1:], strict=False))
     assert {target[1:] for target in read.targets if target.startswith("#")} <= read.ids
     assert len(read.labels) == text.count('data-figure="') > 10 and all(read.labels)

@@ -7,7 +7,6 @@ were the sandbox to stop working.
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import threading
@@ -16,12 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from installed import needs_bubblewrap
 
 from effopd.sandbox import programs, run
 from effopd.sandbox.run import Limits, Outcome, SandboxError
 from effopd.sandbox.seccomp import filter_bytes
 
-pytestmark = pytest.mark.skipif(shutil.which("bwrap") is None, reason="bubblewrap (bwrap) is not installed here")
+pytestmark = needs_bubblewrap
 
 LIMITS = Limits(cpu_seconds=1, wall_seconds=4, memory=512 << 20, scratch=8 << 20, output=1 << 20)
 

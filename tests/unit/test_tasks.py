@@ -26,7 +26,7 @@ from effopd.tasks.problems import (
     write_demonstrations,
     write_problems,
 )
-from effopd.tasks.verifiers import score
+from effopd.tasks.verifiers import score_all
 
 MIXTURE = DemonstrationParams(
     examples=6000,
@@ -87,12 +87,12 @@ def test_chains_are_worked_from_left_to_right_and_stay_digits_below_zero() -> No
 )
 def test_only_the_exact_answer_behind_the_first_marker_counts(completion: str, expected: float) -> None:
     problem = Problem("arithmetic", "3+8-4?", "7")
-    assert verify(problem, completion) == score(problem, completion) == expected
+    assert [verify(problem, completion)] == score_all([problem], [completion]) == [expected]
 
 
 def test_a_task_without_a_verifier_is_an_error_that_names_it() -> None:
     with pytest.raises(DataError, match="no verifier for the task 'chess' of the prompt 'e4'"):
-        score(Problem("chess", "e4", "e5"), "#e5")
+        score_all([Problem("chess", "e4", "e5")], ["#e5"])
 
 
 def test_splits_have_their_sizes_and_share_no_prompt() -> None:

@@ -13,6 +13,7 @@ import math_cases
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from installed import needs_bubblewrap
 from real_rows import FILES, ROWS, needs_real_rows
 
 from effopd.datasets.load import load_rows
@@ -24,7 +25,7 @@ from effopd.tasks import choice, code, exact, math, verifiers
 from effopd.tasks.code import CodeTests, extract_program, same_output, same_value
 from effopd.tasks.extraction import last_boxed
 from effopd.tasks.problems import Problem
-from effopd.tasks.verifiers import score, verify_all
+from effopd.tasks.verifiers import score_all, verify_all
 
 # Cases on which the verifier and the person who judged them disagree; each with what it would take.
 KNOWN_DISAGREEMENTS = {"\\boxed{\\text{The answer is }5}"}  # words inside the box
@@ -49,6 +50,7 @@ def test_a_choice_is_read_as_by_hand(completion: str, letter: str | None) -> Non
 
 
 @pytest.mark.slow
+@needs_bubblewrap
 def test_at_least_60_programs_are_judged_as_by_hand() -> None:
     problems = [Problem("code", "", tests.to_json()) for _, tests, _ in code_cases.CASES]
     verdicts = verify_all(problems, [completion for completion, _, _ in code_cases.CASES], workers=2)
@@ -61,6 +63,7 @@ def test_at_least_60_programs_are_judged_as_by_hand() -> None:
     assert len(code_cases.CASES) >= 60
 
 
+@needs_bubblewrap
 def test_a_few_programs_are_judged_as_by_hand() -> None:
     chosen = code_cases.CASES[:2] + code_cases.CASES[3:4] + code_cases.CASES[54:57]
     problems = [Problem("code", "", tests.to_json()) for _, tests, _ in chosen]
@@ -106,13 +109,13 @@ def test_an_answer_that_cannot_be_computed_is_wrong_within_bounds(answer: str) -
     verdict = verify_all([Problem("math", "", "x^2+1")], [f"\\boxed{{{answer}}}"])[0]
     assert verdict.score == 0.0
     assert time.monotonic() - began < 120  # CPU limit 5 s, and start-up, on a busy machine
-    assert score(Problem("math", "", "0.5"), "\\boxed{\\frac12}") == 1.0  # the worker is back
+    assert score_all([Problem("math", "", "0.5")], ["\\boxed{\\frac12}"])[0] == 1.0  # the worker is back
 
 
 def test_minervas_numbers_may_differ_by_one_percent_and_others_not() -> None:
     for answer, right in (("4.53 \\times 10^{33}", True), ("4.6e33", False), ("4.5 \\times 10^{32}", False)):
-        assert score(Problem("math-approximate", "", "4.5e33"), f"\\boxed{{{answer}}}") == right
-        assert score(Problem("math", "", "4.5e33"), f"\\boxed{{{answer}}}") == 0.0
+        assert score_all([Problem("math-approximate", "", "4.5e33")], [f"\\boxed{{{answer}}}"])[0] == right
+        assert score_all([Problem("math", "", "4.5e33")], [f"\\boxed{{{answer}}}"])[0] == 0.0
 
 
 def test_exact_answers_forgive_case_and_spacing_only() -> None:
@@ -182,6 +185,7 @@ def test_programs_are_refused_without_a_sandbox_unless_allowed(monkeypatch: pyte
     assert verify_all([problem], ["```python\nprint(input())\n```"], allow_unsandboxed=True)[0].score == 1.0
 
 
+@needs_bubblewrap
 def test_a_time_limit_verdict_needs_a_second_run_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     runs: list[float] = []
     judge = code._judge
@@ -198,6 +202,7 @@ def test_a_time_limit_verdict_needs_a_second_run_alone(monkeypatch: pytest.Monke
     assert len(runs) == 2
 
 
+@needs_bubblewrap
 def test_tests_of_the_wrong_shape_name_the_problem() -> None:
     for answer in (
         "{",

