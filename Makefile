@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ENGINES := .venv-engines
+WORKERS := --numprocesses 2 --dist loadgroup
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
@@ -39,8 +40,8 @@ repro: $(READY)  ## reproduce everything that is not up to date: models, analyse
 	@echo "The report: reports/index.html"
 
 test: $(READY)  ## all tests, the fast ones first
-	pytest -m "not slow"
-	pytest -m slow
+	pytest $(WORKERS) -m "not slow"
+	pytest $(WORKERS) -m slow
 
 test-engines: $(ENGINES)/.ready  ## real DeepSpeed on two CPU ranks, in an environment of its own, .venv-engines
 	$(ENGINES)/bin/python -m pytest tests/engines
@@ -51,8 +52,8 @@ $(ENGINES)/.ready: requirements.lock requirements-engines.lock pyproject.toml
 	$(ENGINES)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-test-fast: $(READY)  ## unit tests alone
-	pytest -m "not slow"
+test-fast: $(READY)  ## the fast tests alone
+	pytest $(WORKERS) -m "not slow"
 
 lint: $(READY)  ## ruff and mypy
 	ruff check .

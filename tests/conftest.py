@@ -20,3 +20,10 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
             patch.setenv(f"GIT_{role}_NAME", "tester")
             patch.setenv(f"GIT_{role}_EMAIL", "tester@example.org")
         yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two workers share the tests by file, or by folder where several files share what is slow to make."""
+    for item in items:
+        shares_projects = item.path.parent.name in ("pipeline", "repro") and item.get_closest_marker("slow")
+        item.add_marker(pytest.mark.xdist_group(str(item.path.parent if shares_projects else item.path)))

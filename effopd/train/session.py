@@ -143,7 +143,8 @@ class _LiveCurves:
         self._lines.flush()
         for name, value in (row | times).items():
             self._board.add_scalar(name, value, step)
-        self._bar.set_postfix({name: f"{row[name]:.3g}" for name in ("loss", "accuracy") if name in row})
+        shown = {name: f"{row[name]:.3g}" for name in ("loss", "accuracy") if name in row}
+        self._bar.set_postfix(shown, refresh=False)
         self._bar.update()
 
     def __exit__(self, *_: object) -> None:

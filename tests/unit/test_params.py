@@ -123,7 +123,7 @@ def test_elements_of_lists_are_checked_and_named_by_their_place(key: tuple[str, 
     assert message(key, value[0]).startswith(f"{'.'.join(key)}: ")
 
 
-@pytest.mark.parametrize("key", [("extra",), *{(*key[:-1], "extra") for key in KEYS}], ids=".".join)
+@pytest.mark.parametrize("key", [("extra",), *dict.fromkeys((*key[:-1], "extra") for key in KEYS)], ids=".".join)
 def test_an_unknown_key_is_named_beside_those_that_are_known_there(key: tuple[str, ...]) -> None:
     inside: Any = OWN
     for name in key[:-1]:
