@@ -102,13 +102,14 @@ def spectral(
 
 @app.command()
 def pin(
-    repository: Annotated[str, typer.Argument(help="A dataset repository, OWNER/NAME.")],
+    repository: Annotated[str, typer.Argument(help="A repository on the hub, OWNER/NAME.")],
+    model: Annotated[bool, typer.Option("--model", help="Of a model, for `model.revision`.")] = False,
 ) -> None:
-    """The newest commit of a dataset on the hub, for the `revision` of its spec in effopd/datasets/specs."""
+    """The newest commit of a dataset on the hub, for its spec in effopd/datasets/specs, or of a model."""
     from huggingface_hub import HfApi
 
     try:
-        print(HfApi().dataset_info(repository).sha)
+        print(HfApi().repo_info(repository, repo_type="model" if model else "dataset").sha)
     except Exception as error:  # noqa: BLE001 - no network, no access, no such name: the hub's own words, in one line
         raise DataError(f"{repository}: {' '.join(str(error).split())[:300]}") from None
 

@@ -2,38 +2,49 @@
 
 from __future__ import annotations
 
-import torch
+from pathlib import Path
 
-from effopd.files import atomic_path, write_jsonl
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from effopd.files import DataError, atomic_path, write_jsonl
 from effopd.models.build import build_model
+from effopd.models.source import adopt, fetch
 from effopd.models.store import save_model
-from effopd.models.tokenizer import character_tokenizer
+from effopd.models.tokenizer import byte_tokenizer, character_tokenizer
 from effopd.params.base import BaseParams
 from effopd.params.model import ModelParams
 from effopd.params.optimizer import OptimizerParams
 from effopd.params.run import RunParams
 from effopd.seeding import derive_seed
 from effopd.tasks.arithmetic import ALPHABET
-from effopd.tasks.problems import read_demonstrations
+from effopd.tasks.problems import Demonstration, read_demonstrations
 from effopd.train.engine import TorchEngine
 from effopd.train.session import Session
 from effopd.train.sft import fine_tune
 from effopd.trajectory.workspace import Workspace
 from stages.harness import LOGS, MODELS, SCRATCH, Stage, run
 
+SOURCES = Path("data/models")
+
 
 def main() -> None:
-    """Train the base on demonstrations: models/base."""
+    """Build or fetch the student and train it on demonstrations: models/base."""
     stage = Stage()
     shared = stage.params("run", RunParams, unused=("replicates",))
     model_params = stage.params("model", ModelParams)
     params = stage.params("base", BaseParams)
     optimizer = stage.params("optimizer", OptimizerParams)
-    demonstrations = read_demonstrations(stage.input("data/demonstrations.parquet"))
+    shown = stage.input("data/demonstrations.parquet")
     torch.set_num_threads(shared.threads)
 
-    tokenizer = character_tokenizer(ALPHABET)
-    model = build_model(model_params, tokenizer, seed=derive_seed(shared.seed, "model"))
+    if model_params.on_hub:
+        model, tokenizer = adopt(fetch(model_params.source, model_params.revision))
+    elif model_params.source:
+        model, tokenizer = adopt(stage.input(followed(SOURCES / model_params.source)))
+    else:
+        model, tokenizer = build(model_params, read_demonstrations(shown), derive_seed(shared.seed, "model"))
+    demonstrations = read_demonstrations(shown) if params.steps else []  # programs have none
     engine = TorchEngine(model, optimizer, params.learning_rate)
     workspace = Workspace(SCRATCH, "base", stage.key())
     session = Session(
@@ -50,7 +61,34 @@ def main() -> None:
     with atomic_path(MODELS / "base") as folder:
         save_model(folder, model, tokenizer)
         write_jsonl(folder / "metrics.jsonl", session.state.metrics)
-    print(f"{MODELS / 'base'}: loss {session.state.metrics[-1]['loss']:.4f}")
+    said = f"loss {session.state.metrics[-1]['loss']:.4f}" if params.steps else "as it was, not trained"
+    print(f"{MODELS / 'base'}: {model.num_parameters():,} parameters, {said}")
+
+
+def followed(folder: Path) -> Path:
+    """A folder whose changes are seen. Raises `DataError` for a link to one, which DVC does not look behind."""
+    if folder.is_symlink():
+        raise DataError(
+            f"{folder}: a linked folder is not followed; link its files: cp -rs {folder.resolve()} {SOURCES}/"
+        )
+    return folder
+
+
+def build(
+    params: ModelParams, demonstrations: list[Demonstration], seed: int
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A model of the given sizes, and a tokenizer that has every character of the demonstrations."""
+    texts = [text for shown in demonstrations for text in (shown.prompt, shown.completion)]
+    if params.vocabulary:
+        tokenizer = byte_tokenizer(texts, params.vocabulary)
+    else:
+        tokenizer = character_tokenizer(ALPHABET)
+        if strange := sorted(set().union(*texts) - set(ALPHABET)):
+            raise DataError(
+                f"the demonstrations hold {strange[0]!r}, which is no character of the built-in world: set "
+                "model.vocabulary to learn tokens from them, or model.source to a model that has some"
+            )
+    return build_model(params, tokenizer, seed), tokenizer
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""Tokenizers: a character tokenizer for the built-in world, in the ordinary Hugging Face format."""
+"""Tokenizers in the ordinary Hugging Face format: made here, and what every user of one must agree on."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers import PretrainedConfig, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 PAD, END = "<pad>", "<eos>"
 
@@ -21,6 +21,28 @@ def character_tokenizer(alphabet: str) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=backend, pad_token=PAD, eos_token=END, padding_side="left")
 
 
+def byte_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
+    """Byte-level byte-pair encoding of at most `vocabulary` tokens, learned from `texts`; any text has tokens in it."""
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[PAD, END],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    backend.train_from_iterator(texts, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=backend, pad_token=PAD, eos_token=END, padding_side="left")
+
+
+def end_tokens(config: PretrainedConfig, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """The ids of all tokens that end a completion, ascending: the tokenizer's own and those of the model's config."""
+    more = config.eos_token_id
+    more = [more] if isinstance(more, int) else more or []
+    return sorted({*more, tokenizer.eos_token_id} - {None})
+
+
 def encode_prompts(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
     """Left-padded prompts: token ids (B, T) and mask (B, T), int64."""
     batch = tokenizer(list(prompts), return_tensors="pt", padding=True, padding_side="left")
@@ -32,7 +54,7 @@ def encode_demonstrations(
 ) -> tuple[list[list[int]], list[int]]:
     """Prompt, completion and end token of each pair as ids, and the length of each prompt."""
     prompts = tokenizer([prompt for prompt, _ in pairs])["input_ids"]
-    completions = tokenizer([completion for _, completion in pairs])["input_ids"]
+    completions = tokenizer([completion for _, completion in pairs], add_special_tokens=False)["input_ids"]
     rows = [p + c + [tokenizer.eos_token_id] for p, c in zip(prompts, completions, strict=True)]
     return rows, [len(prompt) for prompt in prompts]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
-from effopd.models.tokenizer import decode_completions, encode_prompts
+from effopd.models.tokenizer import decode_completions, encode_prompts, end_tokens
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,7 @@ def sample(
     prompts_BP, prompt_mask_BP = encode_prompts(tokenizer, prompts)
     prompts_BP, prompt_mask_BP = prompts_BP.to(model.device), prompt_mask_BP.to(model.device)
     batch = len(prompts)
+    ends = torch.tensor(end_tokens(model.config, tokenizer), device=model.device)
     tokens_BT = torch.full((batch, max_new_tokens), tokenizer.pad_token_id, device=model.device)
     logprobs_BT = torch.zeros((batch, max_new_tokens), device=model.device)
     mask_BT = torch.zeros((batch, max_new_tokens), device=model.device)
@@ -106,7 +107,7 @@ def sample(
         tokens_BT[alive_A, t] = next_A
         logprobs_BT[alive_A, t] = logprobs_AV.gather(-1, next_A[:, None])[:, 0]
         mask_BT[alive_A, t] = 1.0
-        going_A = next_A != tokenizer.eos_token_id
+        going_A = ~torch.isin(next_A, ends)
         if not going_A.all():
             kept = going_A.nonzero()[:, 0]
             alive_A, next_A = alive_A[kept], next_A[kept]

@@ -35,7 +35,9 @@ def tokenizer() -> PreTrainedTokenizerBase:
 
 @pytest.fixture(scope="module")
 def model(tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
-    params = ModelParams(hidden_size=16, layers=2, heads=2, kv_heads=1, mlp_size=32, context=64)
+    params = ModelParams(
+        source="", revision="", vocabulary=0, hidden_size=16, layers=2, heads=2, kv_heads=1, mlp_size=32, context=64
+    )
     return build_model(params, tokenizer, seed=3).eval()
 
 

@@ -36,7 +36,9 @@ from effopd.train.sft import fine_tune
 from effopd.trajectory.schedule import checkpoint_steps
 from effopd.trajectory.workspace import Workspace
 
-MODEL = ModelParams(hidden_size=16, layers=1, heads=2, kv_heads=1, mlp_size=24, context=64)
+MODEL = ModelParams(
+    source="", revision="", vocabulary=0, hidden_size=16, layers=1, heads=2, kv_heads=1, mlp_size=24, context=64
+)
 OPTIMIZER = OptimizerParams(beta1=0.9, beta2=0.999, weight_decay=0.01, max_grad_norm=1.0, micro_batch=64)
 OPD = OPDParams(
     loss="sampled",
