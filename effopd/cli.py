@@ -101,6 +101,51 @@ def spectral(
 
 
 @app.command()
+def plan(
+    file: Annotated[Path, typer.Argument(help="The params file whose runs are planned.")] = Path("params.yaml"),
+    gpus: Annotated[int | None, typer.Option(min=0, help="GPUs; 0: ranks compute on CPUs. Those of here.")] = None,
+    gpu_memory: Annotated[str, typer.Option(help="Memory of each GPU, such as 80GiB. That of here.")] = "",
+    memory: Annotated[str, typer.Option(help="Memory of the machine. That of here.")] = "",
+    disk: Annotated[str, typer.Option(help="Free disk. That of here.")] = "",
+    tflops: Annotated[float, typer.Option(min=0, help="Achieved by each rank; 0: 300 on a GPU, 0.05 on CPUs.")] = 0,
+    bandwidth: Annotated[float, typer.Option(min=0, help="GB/s achieved; 0: 2,000 on a GPU, 10 on CPUs.")] = 0,
+    length: Annotated[float, typer.Option(min=0.001, max=1, help="Mean completion, of the longest allowed.")] = 0.5,
+    prompt_tokens: Annotated[
+        int, typer.Option(min=0, help="Of the longest prompt; 0: 512, or those of the built-in world.")
+    ] = 0,
+    sources: Annotated[Path, typer.Option(help="The folder with local models.")] = Path("data/models"),
+) -> None:
+    """Memory, disk and hours of all training runs, before they start; exit status 1 when they cannot fit."""
+    from effopd.params.schema import check_file
+    from effopd.planning.here import machine
+    from effopd.planning.plan import make_plan
+    from effopd.planning.published import student_shape
+    from effopd.planning.text import parse_size, plan_lines
+    from effopd.planning.work import Throughput
+    from effopd.tasks import arithmetic
+
+    params = check_file(file)
+    student = student_shape(params.model, sources)
+    here = machine(gpus, *(parse_size(size) if size else None for size in (gpu_memory, memory, disk)))
+    on_gpu = here.gpus > 0
+    speed = Throughput(
+        flops=(tflops or (300 if on_gpu else 0.05)) * 1e12,
+        bytes=(bandwidth or (2000 if on_gpu else 10)) * 1e9,
+        length=length,
+    )
+    built_in = params.data.source == arithmetic.TASK
+    prompt_tokens = prompt_tokens or (2 * params.data.operations + 2 if built_in else 512)
+    found = make_plan(params, student, student, prompt_tokens, here, speed)
+    assumed = f"prompts of {prompt_tokens} tokens, completions of {length:.0%} of {params.rollout.max_new_tokens:,}"
+    print("\n".join(plan_lines(found, params.engine.ranks, here, speed, assumed)))
+    if found.problems:
+        for problem in found.problems[1:]:
+            print(f"Does not fit: {problem}")
+        raise DataError(found.problems[0])
+    print("It fits.")
+
+
+@app.command()
 def pin(
     repository: Annotated[str, typer.Argument(help="A repository on the hub, OWNER/NAME.")],
     model: Annotated[bool, typer.Option("--model", help="Of a model, for `model.revision`.")] = False,

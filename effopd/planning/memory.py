@@ -1,0 +1,144 @@
+"""Where the memory of a training stage goes, rank by rank, under each engine and ZeRO stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from effopd.params.schema import Params
+from effopd.planning.shapes import Shape
+
+MASTER = 4
+"""Bytes of a float32 number: master weights, their moments, the anchor and the snapshot."""
+LOGIT_COPIES = 6.5
+"""Float32 numbers that the losses keep for each logit: 1,024 tokens over 151,936 entries took 3.6 GiB, 6.2 of them."""
+DRAWING_BYTES = 36
+"""For each logit while a token is drawn: float32 logits and log-probabilities, and three steps of it in float64."""
+BUCKET = 500_000_000
+"""Numbers that DeepSpeed sends at once."""
+
+Stage = Literal["rl", "opd", "effopd"]
+When = Literal["always", "sampling", "training"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Bytes on one rank: on its device, or with offloading in the machine's own memory."""
+
+    name: str
+    bytes: float
+    when: When
+    offloaded: bool = False
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What one rank of a stage needs: everything that is always there, and the larger of sampling and training."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def device(self) -> float:
+        return self._peak(offloaded=False)
+
+    @property
+    def host(self) -> float:
+        return self._peak(offloaded=True)
+
+    def _peak(self, offloaded: bool) -> float:
+        def total(when: When) -> float:
+            return sum(part.bytes for part in self.parts if part.when == when and part.offloaded == offloaded)
+
+        return total("always") + max(total("sampling"), total("training"))
+
+
+def stage_memory(
+    stage: Stage, params: Params, student: Shape, teacher: Shape | None, prompt_tokens: int, device_memory: float
+) -> Memory:
+    """What a rank of `stage` needs, with prompts of `prompt_tokens` and completions of `rollout.max_new_tokens`.
+
+    teacher: the model that each rank holds to score completions; None when it runs elsewhere. device_memory: bytes of
+    the device, a share of which is vLLM's.
+    """
+    judge = Part("reference" if stage == "rl" else "teacher", MASTER * teacher.parameters if teacher else 0, "always")
+    parts = [*_optimisation(params, student), judge]
+    if stage == "effopd":
+        shard = MASTER * student.parameters / _shards(params)
+        offloaded = params.engine.offload_optimizer
+        parts += [Part("anchor", shard, "always", offloaded), Part("snapshot", shard, "sampling", offloaded)]
+    parts += _sampling(stage, params, student, prompt_tokens, device_memory)
+    tokens = params.optimizer.micro_batch * (prompt_tokens + params.rollout.max_new_tokens)
+    saved = student.activation_bytes(compute_bytes(params), params.engine.activation_checkpointing)
+    scored = params.engine.loss_chunk or params.optimizer.micro_batch * params.rollout.max_new_tokens
+    parts += [
+        Part("activations", tokens * saved, "training"),
+        Part("logits", scored * student.vocabulary * MASTER * LOGIT_COPIES, "training"),
+    ]
+    return Memory(tuple(part for part in parts if part.bytes))
+
+
+def compute_bytes(params: Params) -> int:
+    """Bytes of a number in forward and backward passes."""
+    return 2 if params.engine.precision == "bfloat16" else MASTER
+
+
+def sampled_at_once(stage: Stage, params: Params) -> int:
+    """Completions that one rank draws together."""
+    ranks = params.engine.ranks
+    match stage:
+        case "rl":
+            return -(-params.rl.prompts_per_step * params.rl.group_size // ranks)
+        case "opd":
+            return -(-params.opd.prompts_per_step // ranks)
+        case "effopd":
+            scored = params.data.validation * params.effopd.samples
+            return -(-max(params.opd.prompts_per_step, scored) // ranks)
+
+
+def _shards(params: Params) -> int:
+    """Over how many ranks masters and moments are spread."""
+    return params.engine.ranks if params.engine.name == "deepspeed" and params.engine.zero_stage else 1
+
+
+def _optimisation(params: Params, student: Shape) -> list[Part]:
+    engine, count, number = params.engine, student.parameters, compute_bytes(params)
+    shard = MASTER * count / _shards(params)
+    offloaded = engine.offload_optimizer
+    moments = [
+        Part("moments", 2 * shard, "always", offloaded),
+        Part("AdamW's update", shard, "training", offloaded),
+    ]
+    if engine.name == "torch" or engine.zero_stage == 0:
+        cast = number * count if number < MASTER else 0
+        return [
+            Part("weights", MASTER * count, "always"),
+            Part("weights in bfloat16", cast, "training"),
+            Part("gradients", MASTER * count, "training"),
+            *moments,
+        ]
+    ranks = engine.ranks
+    return [
+        Part("weights", number * count / (ranks if engine.zero_stage == 3 else 1), "always"),
+        Part("float32 masters", shard, "always", offloaded),
+        Part("gradients", number * count / (ranks if engine.zero_stage >= 2 else 1), "training"),
+        Part("float32 gradients", shard, "training", offloaded),
+        Part("buckets", number * min(BUCKET, count), "training"),
+        *moments,
+    ]
+
+
+def _sampling(stage: Stage, params: Params, student: Shape, prompt_tokens: int, device_memory: float) -> list[Part]:
+    if params.rollout.engine == "vllm":
+        return [Part("vLLM", params.rollout.gpu_memory * device_memory, "sampling")]
+    sequences, number = sampled_at_once(stage, params), compute_bytes(params)
+    parts = []
+    if params.engine.name == "deepspeed" and params.engine.zero_stage in (0, 3):
+        number = MASTER
+    if params.engine.name == "deepspeed" and params.engine.zero_stage == 3:
+        parts.append(Part("sampler's copy", MASTER * student.parameters, "always"))
+    tokens = sequences * (prompt_tokens + params.rollout.max_new_tokens)
+    return [
+        *parts,
+        Part("key-value cache", tokens * student.cached_values * number, "sampling"),
+        Part("drawing tokens", sequences * student.vocabulary * DRAWING_BYTES, "sampling"),
+    ]

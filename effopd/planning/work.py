@@ -1,0 +1,106 @@
+"""How long runs take and how much disk they fill, from a stated throughput."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from effopd.params.schema import Params
+from effopd.planning.memory import MASTER, Stage, compute_bytes, sampled_at_once
+from effopd.planning.shapes import Shape
+from effopd.trajectory.schedule import checkpoint_steps, is_trigger
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """What one rank achieves, not its maximum: floating-point operations and bytes read from memory, a second.
+
+    length: mean length of a completion as a share of `rollout.max_new_tokens`.
+    """
+
+    flops: float
+    bytes: float
+    length: float
+
+
+@dataclass(frozen=True)
+class Work:
+    """Of one run: tokens sampled on all ranks, and seconds of sampling and of training."""
+
+    sampled_tokens: float
+    sampling_seconds: float
+    training_seconds: float
+
+    @property
+    def seconds(self) -> float:
+        return self.sampling_seconds + self.training_seconds
+
+
+def run_work(
+    stage: Stage,
+    steps: int,
+    params: Params,
+    student: Shape,
+    teacher: Shape | None,
+    prompt_tokens: int,
+    speed: Throughput,
+    cache_bytes: float,
+) -> Work:
+    """A run of `steps` steps. teacher: of those held by each rank; one elsewhere costs this machine nothing.
+
+    cache_bytes: memory for keys and values on one rank, which bounds how many completions are drawn together. Each
+    EffOPD trigger is counted with all of its candidates; graders and checkpoints are not counted.
+    """
+    ranks = params.engine.ranks
+    length = speed.length * params.rollout.max_new_tokens
+    context = prompt_tokens + length / 2
+    sequences = sampled_at_once("opd" if stage == "effopd" else stage, params)
+
+    def drawing(count: float) -> float:
+        """Seconds to draw `count` completions on one rank: each step reads the weights and every cached token."""
+        number = compute_bytes(params)
+        each = context * student.cached_values * number
+        together = min(count, max(1.0, cache_bytes // each))
+        step_bytes = number * student.parameters + together * each
+        step = max(step_bytes / speed.bytes, together * student.forward_flops(context) / speed.flops)
+        prefill = count * prompt_tokens * student.forward_flops(prompt_tokens / 2) / speed.flops
+        return count / together * length * step + prefill
+
+    passes = 4 if params.engine.activation_checkpointing else 3  # backward is twice forward
+    token = passes * student.forward_flops(context) + (teacher.forward_flops(context) if teacher else 0)
+    updates = params.rl.updates_per_batch if stage == "rl" else 1
+    training = steps * updates * sequences * (prompt_tokens + length) * token / speed.flops
+    drawn, sampling = float(steps * sequences), steps * drawing(sequences)
+    if stage == "effopd":
+        scored = params.data.validation * params.effopd.samples / ranks
+        scores = sum(map(is_trigger, range(1, steps + 1))) * (1 + len(params.effopd.multipliers))
+        drawn, sampling = drawn + scores * scored, sampling + scores * drawing(scored)
+    return Work(drawn * length * ranks, sampling, training)
+
+
+def checkpoint_bytes(shape: Shape) -> int:
+    """The tensors of a checkpoint; its file has a header of some kilobytes besides."""
+    return MASTER * shape.parameters
+
+
+def run_steps(params: Params) -> dict[str, int]:
+    """Steps of every run of the pipeline, by its folder's name."""
+    runs = {"rl": params.rl.steps}
+    for replicate in params.run.replicates:
+        runs |= {f"opd-{replicate}": params.opd.steps, f"effopd-{replicate}": params.effopd.steps}
+    return runs | {f"opd-lr-{rate}": params.opd.sweep_steps for rate in params.opd.sweep}
+
+
+def disk_bytes(params: Params, student: Shape) -> Mapping[str, float]:
+    """Bytes by what they are: DVC keeps a copy of every output in its cache unless the file system can share them.
+
+    resume: the scratch state of one run, weights, moments, EffOPD's anchor, twice while a new one is written.
+    """
+    one = checkpoint_bytes(student)
+    kept = sum(len(checkpoint_steps(steps, params.trajectory.per_octave)) for steps in run_steps(params).values())
+    return {
+        "base": one,
+        "checkpoints": kept * one,
+        "DVC's cache of both": (kept + 1) * one,
+        "state of a run under way": 2 * 4 * one,
+    }
