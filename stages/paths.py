@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from effopd.files import write_json
+from effopd.files import DataError, write_json
 from effopd.models.weights import WEIGHTS, open_weights
 from effopd.params.run import RunParams
 from effopd.spectral.paths import plane, update_gram
@@ -18,11 +18,13 @@ PATHS = Path("reports/paths.json")
 
 
 def main() -> None:
-    """Write reports/paths.json: each checkpoint of rl, opd and effopd with its place in the plane."""
+    """Write reports/paths.json: each checkpoint of rl, opd and effopd, where trained, with its place in the plane."""
     stage = Stage()
     shared = stage.params("run", RunParams, unused=("seed",))
     names = ["rl", *(f"{method}-{replicate}" for method in ("opd", "effopd") for replicate in shared.replicates)]
-    runs = [stage.input(MODELS / name) for name in names]
+    runs = [stage.input(MODELS / name) for name in names if (MODELS / name).is_dir()]
+    if not runs:
+        raise DataError(f"{MODELS}: none of {', '.join(names)} is there; train one first")
     torch.set_num_threads(shared.threads)
 
     points = [(trained, step) for trained in runs for step in stored_steps(trained)]

@@ -54,8 +54,9 @@ def main() -> None:
     params = stage.params("report", ReportParams)
     benchmark = stage.params("benchmark", BenchmarkParams, unused=_UNUSED)
     names = planned_runs(("rl",), ("opd", "effopd"), shared.replicates, "opd", opd.sweep)
-    for read in (*(MODELS / name.name / METRICS for name in names), *asdict(SOURCES).values(), TEMPLATE, STYLE, SCRIPT):
-        if read != MODELS:
+    trained = [MODELS / name.name / METRICS for name in names if (MODELS / name.name).is_dir()]
+    for read in (*trained, *asdict(SOURCES).values(), TEMPLATE, STYLE, SCRIPT):
+        if read != MODELS and (read in trained or read.exists()):
             stage.input(read)
     described = read_described(stage.input(ABOUT_DATA), stage.input(BENCHMARKS))
     benchmarked = read_benchmarked(BENCHMARKS, stage.input(BENCHMARKED), benchmark.runs)

@@ -28,8 +28,9 @@ SPECTRAL = Path("reports/spectral")
 def main(name: Annotated[str, Argument(metavar="RUN", help="A folder of checkpoints under models/.")]) -> None:
     """Write reports/spectral/RUN.
 
-    summary.json; matrices.parquet with a row for each matrix and checkpoint; spectra.parquet with all singular values
-    of each matrix's final update.
+    summary.json with averages; a row for each matrix and checkpoint in matrices.parquet (norms and ratios) and, for
+    either side of its singular vectors, in alignment.parquet; a row for each matrix and side in directions.parquet (how
+    the leading vector travelled) and for each matrix in spectra.parquet (all singular values of the final update).
     """
     stage = Stage()
     shared = stage.params("run", RunParams, unused=("replicates", "seed"))
@@ -48,21 +49,27 @@ def main(name: Annotated[str, Argument(metavar="RUN", help="A folder of checkpoi
     embedding = embedding_name(names)
     final = steps[-1]
     averages = analysis.averages()
+    base_embedding = load(base_step, embedding)
+    cosines = {step: embedding_cosine(base_embedding, load(step, embedding)) for step in steps}
     summary = {
-        "steps": {step: asdict(row) for step, row in averages.items()},
+        "steps": {step: asdict(row) | {"embedding_cosine": cosines[step].mean} for step, row in averages.items()},
         "alignment": [asdict(row) for row in analysis.average_alignment()],
         "explained_variance": analysis.explained_variance(),
         "layers": [asdict(row) for row in layer_update_norms(analysis.metrics[final])],
-        "embedding_cosine": asdict(embedding_cosine(load(base_step, embedding), load(final, embedding))),
+        "embedding_cosine": asdict(cosines[final]),
     }
-    rows = [{"step": step, **asdict(row)} for step, matrices in analysis.metrics.items() for row in matrices]
+    tables = {
+        "matrices": [{"step": step, **asdict(row)} for step, matrices in analysis.metrics.items() for row in matrices],
+        "alignment": [asdict(row) for row in analysis.alignment],
+        "directions": [asdict(row) for row in analysis.paths],
+        "spectra": [asdict(row) for row in analysis.spectra],
+    }
 
     stage.check_unchanged()
     with atomic_path(SPECTRAL / name) as folder:
         write_json(folder / "summary.json", summary)
-        pq.write_table(pa.Table.from_pylist(rows), folder / "matrices.parquet", compression="zstd")
-        spectra = pa.Table.from_pylist([asdict(row) for row in analysis.spectra])
-        pq.write_table(spectra, folder / "spectra.parquet", compression="zstd")
+        for table, rows in tables.items():
+            pq.write_table(pa.Table.from_pylist(rows), folder / f"{table}.parquet", compression="zstd")
     last = averages[final]
     print(f"{name}: update norm {last.total_update_norm:.3f}, effective rank {last.effective_rank:.1f}")
 

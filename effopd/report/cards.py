@@ -29,7 +29,7 @@ tokenizer = AutoTokenizer.from_pretrained("{folder}")
 def write_cards(results: Results, provenance: Mapping[str, Any], folder: Path) -> None:
     """Write NAME.md for the base, the teacher and every run: what it is, how good, how made, how to load it."""
     first = results.runs[0]
-    base = "The model that every run starts from, fine-tuned on demonstrations."
+    base = "The model that every run starts from."
     write_text(folder / "base.md", _card("base", "models/base", base, first.curve[0], [], results, provenance, {}))
     for run in results.runs:
         about = TRAINED.get(run.method, f"Trained by {run.method}.")
@@ -61,7 +61,7 @@ def _card(
         "",
         f"# {name}",
         "",
-        f"{about} {results.paths.parameters:,} parameters in float32.",
+        about + ("" if results.paths is None else f" {results.paths.parameters:,} parameters in float32."),
         "",
         "## Accuracy",
         "",
@@ -78,15 +78,15 @@ def _card(
         "",
         "## Training",
         "",
-        *([f"- {key}: {value}" for key, value in settings.items()] or ["See `params.yaml`, sections model and base."]),
+        *([f"- {key}: {value}" for key, value in settings.items()] or ["- see `params.yaml` at this commit"]),
         f"- commit: {commit}{dirty}",
         f"- seed: {provenance['params']['run']['seed']}",
         *(f"- {package}: {version}" for package, version in provenance["versions"].items()),
         "",
         "## Limits",
         "",
-        "The intervals tell of the problems drawn, not of the training seed. Made to study training, on one kind of "
-        "problem: nothing is known of it elsewhere.",
+        "The interval tells of the problems drawn, not of the training seed. Nothing is known of this model beyond the "
+        "problems that it was tested on.",
         "",
     ]
     return "\n".join(lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from effopd.report.convergence import ReplicateSpeedup, Speedup
-from effopd.report.estimates import alignment_at, final_accuracy, measured, middle, top1_is_spectral
+from effopd.report.estimates import alignment_at, final_accuracy, measured, middle, progress_at, top1_is_spectral
 from effopd.report.mechanism import Parts
 from effopd.report.mechanism_claims import mechanism_claims
 from effopd.report.results import Results, Run, Spectral
@@ -126,6 +126,7 @@ def _early_alignment(results: Results) -> Claim:
         checks += [value > other for value in mine]
         said.append(
             f"At {progress * 100:g} % of training OPD's alignment is {_spread(mine, '.3f')} and RL's {other:.3f}"
+            + _caught_up(results, middle(mine))
         )
     return Claim(
         "early_alignment",
@@ -134,6 +135,12 @@ def _early_alignment(results: Results) -> Claim:
         ". ".join(said) + ". Each replicate of OPD counts.",
         "alignment",
     )
+
+
+def _caught_up(results: Results, level: float | None) -> str:
+    """When RL gets as far, as a clause; nothing where that is not known."""
+    reached = measured(results.of("rl"), lambda s: None if level is None else progress_at(s, level, "top_k_cosine"))
+    return f", which reaches as much at {middle(reached) or 0:.0%} of training".replace("%", " %") if reached else ""
 
 
 def _low_rank(results: Results) -> Claim:
@@ -170,13 +177,13 @@ def _small_update(results: Results) -> Claim:
 
 
 def _every_scale(results: Results) -> Claim:
-    tasks = sorted({run.final.n for run in results.runs})
+    problems = min(run.final.n for run in results.runs)
+    size = "" if results.paths is None else f" of {results.paths.parameters:,} parameters"
     return Claim(
         "every_scale",
         "All of this holds from 1.5B to 32B parameters and on seven benchmarks of mathematics, code and science.",
         "not testable at this scale",
-        f"One model of {results.paths.parameters:,} parameters was trained here, and tested on one set of "
-        f"{tasks[0]} problems.",
+        f"One model{size} was trained here, and tested on one set of {problems} problems.",
         "spectral_table",
     )
 

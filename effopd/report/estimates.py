@@ -60,6 +60,18 @@ def alignment_at(spectral: Spectral, progress: float, measure: Measure) -> float
     return None
 
 
+def progress_at(spectral: Spectral, alignment: float, measure: Measure) -> float | None:
+    """The share of training at which alignment with the final update first reaches `alignment`, linear in between.
+
+    None when the first checkpoint that has a direction is beyond it, so that nothing is known of when it was reached.
+    """
+    points = [(row.progress, value) for row in spectral.alignment if (value := getattr(row, measure)) is not None]
+    for (left, before), (right, after) in pairwise(points):
+        if before <= alignment <= after:
+            return left if after == before else left + (right - left) * (alignment - before) / (after - before)
+    return None
+
+
 def measured(runs: Iterable[Run], value: Callable[[Spectral], float | None]) -> list[float]:
     """A spectral number of each run that has it."""
     found = [value(run.spectral) for run in runs if run.spectral is not None]

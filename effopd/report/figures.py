@@ -135,7 +135,10 @@ def theme(shades: Mapping[str, str]) -> Row:
         "font": FONT,
         "view": {"stroke": None},
         "axis": axis,
+        "axisQuantitative": {"tickCount": 6},
         "title": {"color": shades["text"], "fontSize": 12, "fontWeight": "normal", "offset": 4},
+        "rule": {"color": shades["text"]},
+        "tick": {"color": shades["text"]},
         "legend": key | {"symbolStrokeWidth": 3, "columnPadding": 16},
         "text": {"color": shades["text"], "font": FONT, "fontSize": 12},
     }

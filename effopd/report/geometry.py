@@ -22,8 +22,10 @@ def analysed(results: Results) -> list[str]:
     return [method for method in results.methods if any(run.spectral is not None for run in results.of(method))]
 
 
-def paths(results: Results) -> Figure:
+def paths(results: Results) -> Figure | None:
     """The checkpoints of all runs on the first two principal components, to be played step by step."""
+    if results.paths is None:
+        return None
     runs = {run.name: run for run in results.runs}
     rows: list[Row] = [
         {
@@ -36,6 +38,7 @@ def paths(results: Results) -> Figure:
             "accuracy": next((c.accuracy for c in runs[point.run].curve if c.step == point.step), None),
         }
         for point in results.paths.points
+        if point.run in runs
     ]
     steps = sorted({row["step"] for row in rows})
     lengths = []
@@ -51,7 +54,7 @@ def paths(results: Results) -> Figure:
     colour = colours(results, shown)
     flat = alt.Axis(grid=False)
     x = alt.X("x:Q", title="first principal component", scale=alt.Scale(domain=_extent(rows, "x")), axis=flat)
-    y = alt.Y("y:Q", title="second", scale=alt.Scale(domain=_extent(rows, "y")), axis=flat)
+    y = alt.Y("y:Q", title="second principal component", scale=alt.Scale(domain=_extent(rows, "y")), axis=flat)
     walked_so_far = alt.Chart(data(rows)).transform_filter("datum.step <= step")
     here = walked_so_far.transform_joinaggregate(last="max(step)", groupby=["run"]).transform_filter(
         "datum.step == datum.last"

@@ -119,6 +119,15 @@ class Apart:
         """A weighted sum of accuracies."""
         return self._interval(lambda scores: np.tensordot(weights, scores, axes=1), rows)
 
+    def gain_per_length(self) -> Interval:
+        """Accuracy gained over the base per unit of ‖ΔW‖, averaged over replicates; NaN for an update of nothing."""
+        base_RN, trained_RN = (np.array([one.scores for one in self._each(row)]) for row in self.ends)
+        norms_R = np.array([one.update_norm for one in self._each(self.ends[1])])
+        gains_RN = _share(trained_RN - base_RN, np.broadcast_to(norms_R[:, None], base_RN.shape))
+        each_R = gains_RN.mean(axis=-1)
+        low, high = self.bounds(self.resample(gains_RN.mean(axis=0)))
+        return Interval(float(each_R.mean()), low, high, float(each_R.min()), float(each_R.max()))
+
     @property
     def ends(self) -> tuple[Intervened, Intervened]:
         """Base and trained model."""

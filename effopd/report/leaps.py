@@ -36,7 +36,8 @@ def leaps(results: Results) -> Figure | None:
     names = [_name(run) for run in runs]
     chart = alt.Chart(data([row for row in rows if row["score"] is not None])).transform_filter("datum.replay == run")
     seen = chart.transform_filter("datum.event <= shown")
-    now = alt.Chart(data(rows)).transform_filter("datum.replay == run && datum.event == shown")
+    latest = alt.Chart(data(rows)).transform_filter("datum.replay == run && datum.event <= shown")
+    now = latest.transform_joinaggregate(last="max(event)").transform_filter("datum.event == datum.last")
     x = alt.X("trigger:O", title="trigger at step; candidates by multiplier", axis=alt.Axis(labelAngle=0))
     offset = alt.XOffset("multiplier:O", scale=alt.Scale(domain=sorted({row["multiplier"] for row in rows})))
     scores = [row["score"] for row in rows if row["score"] is not None]
@@ -78,13 +79,13 @@ def leaps(results: Results) -> Figure | None:
         wide=True,
         controls=[
             Choice("run", "Run", names),
-            Slider("shown", "Candidate", list(range(last + 1)), [f"{n + 1} of {last + 1}" for n in range(last + 1)]),
+            Slider("shown", "Score", list(range(last + 1)), [f"{n + 1} of {last + 1}" for n in range(last + 1)]),
         ],
     )
 
 
 def _name(run: Run) -> str:
-    return f"replicate {run.replicate}" if run.replicate is not None else run.name
+    return f"Replicate {run.replicate}" if run.replicate is not None else run.name
 
 
 def _events(run: Run) -> list[Row]:

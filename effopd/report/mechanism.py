@@ -75,6 +75,8 @@ def _alpha(results: Results, apart: Parts) -> Figure:
         for share, norm in zip(NORM_SHARES, common_norms(apart), strict=True):
             gap = norm_matched(apart["opd"], apart["rl"], norm)
             said.append(f"{gap.value:+.3f} ({gap.low:+.3f} to {gap.high:+.3f}) at {share * 100:g} %")
+    densities = {LABELS.get(method, method): one.gain_per_length() for method, one in apart.items()}
+    dense = [f"{name} {d.value:.3f} ({d.low:.3f}–{d.high:.3f})" for name, d in densities.items() if d.value == d.value]
     axis = {"length of the update": "update_norm", "α": "alpha"}
     chart = alt.Chart(data(rows)).transform_calculate(x=f"axis == 'α' ? datum.{axis['α']} : datum.update_norm")
     x = alt.X("x:Q", title=None, axis=alt.Axis(grid=False))
@@ -90,6 +92,7 @@ def _alpha(results: Results, apart: Parts) -> Figure:
             if said
             else ""
         )
+        + (f"Accuracy gained per unit of ‖ΔW‖, at full length: {', '.join(dense)}. " if dense else "")
         + "Bands are intervals over problems, replicates averaged.",
         description="Line chart of accuracy against the length of the shortened update, one line for each method.",
         chart=layered(
@@ -144,7 +147,7 @@ def _windows(apart: Parts) -> Figure:
                 color=colour,
                 tooltip=["method:N", "layer:O", "kind:N", "update_norm:Q", "accuracy:Q", "gain_low:Q", "gain_high:Q"],
             ),
-            chart.mark_rule(color=GREY, strokeWidth=2).encode(x=x, xOffset=offset, y="gain_low:Q", y2="gain_high:Q"),
+            chart.mark_rule(strokeWidth=1.5).encode(x=x, xOffset=offset, y="gain_low:Q", y2="gain_high:Q"),
         ),
         rows=rows,
         wide=True,
@@ -208,7 +211,7 @@ def _rescaling(apart: Parts) -> Figure:
         for method, one in apart.items()
     ]
     finals += [
-        {"method": LABELS.get(method, method), "accuracy": 0.8 * one.accuracy(one.ends[1]).value, "name": "80 %: paper"}
+        {"method": LABELS.get(method, method), "accuracy": 0.8 * one.accuracy(one.ends[1]).value, "name": "paper"}
         for method, one in apart.items()
     ]
     rules = alt.Chart(data(finals)).transform_filter("datum.method == method").encode(y="accuracy:Q")
@@ -234,7 +237,7 @@ def _rescaling(apart: Parts) -> Figure:
                 color=colour,
                 tooltip=["method:N", "step:Q", "weights:N", "accuracy:Q", "low:Q", "high:Q", "gained:Q", "kept:Q"],
             ),
-            chart.mark_rule(color=GREY, strokeWidth=2).encode(x=x, xOffset=offset, y="low:Q", y2="high:Q"),
+            chart.mark_rule(strokeWidth=1.5).encode(x=x, xOffset=offset, y="low:Q", y2="high:Q"),
             rules.mark_rule(strokeDash=[3, 3], color=GREY),
             rules.mark_text(align="left", dx=4, dy=-6, color=GREY).encode(x=alt.value(0), text="name:N"),
         ),
@@ -249,6 +252,8 @@ def _beta(results: Results, apart: Parts) -> Figure:
     for method, one in apart.items():
         first = one.rows("rescaling")[0].progress
         line = sorted(one.rows("rescaling", progress=first), key=lambda row: row.beta or 0)
+        if len(line) < 3:  # the two ends alone are in the figure of the rescaling
+            continue
         rows += [_row(one, method, row, beta=row.beta) for row in line]
         best = max(line, key=lambda row: one.accuracy(row).value)
         said.append(f"{LABELS.get(method, method)} best at β = {best.beta:g} ({one.accuracy(best).value:.3f})")
@@ -306,7 +311,7 @@ def _bars(results: Results, apart: Parts, rows: Sequence[Row], field: str, title
             color=colours(results, list(apart)),
             tooltip=["method:N", f"{field}:N", "update_norm:Q", "accuracy:Q", "low:Q", "high:Q"],
         ),
-        chart.mark_rule(color=GREY, strokeWidth=2).encode(x="low:Q", x2="high:Q"),
+        chart.mark_rule(strokeWidth=1.5).encode(x="low:Q", x2="high:Q"),
     )
 
 

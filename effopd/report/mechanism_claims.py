@@ -202,7 +202,10 @@ def _beta(apart: Parts) -> Claim:
     for method, one in _compared(apart):
         first = one.rows("rescaling")[0].progress
         line = sorted(one.rows("rescaling", progress=first), key=lambda row: row.beta or 0)
-        if method != "OPD" or len(line) < 3:
+        if method != "OPD":
+            continue
+        if len(line) < 3:
+            said.append("no β but 0 and 1 was measured")
             continue
         best = max(line, key=lambda row: one.accuracy(row).value)
         final = next(row for row in line if row.beta == 1)
@@ -210,7 +213,8 @@ def _beta(apart: Parts) -> Claim:
         checks += [0.8 <= (best.beta or 0) <= 1.2, all(gap.low > 0 for gap in gaps)]
         tried = ", ".join(f"{row.beta:g}: {one.accuracy(row).value:.3f}" for row in line)
         said.append(f"OPD's accuracy by β is {tried}; β = 1 against the next best: {_signed(min(gaps, key=_value))}")
-    return _claim("beta", "Stretching is best near the final norm: β between 0.8 and 1.2.", checks, said, "beta")
+    figure = "beta" if checks else "rescaling"
+    return _claim("beta", "Stretching is best near the final norm: β between 0.8 and 1.2.", checks, said, figure)
 
 
 def _leading_rank(apart: Parts) -> Claim:

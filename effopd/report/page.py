@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -23,6 +24,8 @@ from effopd.report.results import Results
 from effopd.report.updates import PAPER_MODELS, spectral_methods, spectral_table
 from effopd.report.verdicts import Claim, Verdict
 
+TABLED = "lock-in"
+"""The chapter that ends with the spectral table."""
 TEMPLATE, STYLE, SCRIPT = (Path(__file__).with_name(f"page.{kind}") for kind in ("html", "css", "js"))
 
 
@@ -65,6 +68,8 @@ def render(
         lstrip_blocks=True,
     )
     figures = [figure for chapter in chapters for figure in chapter.figures]
+    table_methods = spectral_methods(results)
+    placed = place(claims, chapters, has_table=bool(table_methods))
     drawn = {
         "specs": {figure.name: figure.spec for figure in figures},
         "controls": {figure.name: {one.param: _control(one) for one in figure.controls} for figure in figures},
@@ -74,16 +79,19 @@ def render(
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         title=title,
         zip=zip,
+        tabled=TABLED,
         tally=tally(claims),
         control_data=_control_data,
         confidence=f"{confidence * 100:g}",
         headlines=headlines(results, speedup, apart),
         claims=claims,
+        placed=placed,
+        undrawn=[claim for claim in claims if not any(claim in others for others in placed.values())],
         chapters=chapters,
         datasets=datasets,
         limits=limits(results, target_share, apart),
         table=spectral_table(results),
-        table_methods=spectral_methods(results),
+        table_methods=table_methods,
         paper_models=PAPER_MODELS,
         top1_is_spectral=top1_is_spectral(results),
         provenance=provenance,
@@ -91,22 +99,36 @@ def render(
         css=_inline(STYLE.read_text(encoding="utf-8")),
         js=_inline(SCRIPT.read_text(encoding="utf-8")),
         figures_json=_script(drawn),
-        vega=_inline(vlc.javascript_bundle("window.vegaEmbed = vegaEmbed;")),
+        vega=_vega(),
     )
 
 
+def place(claims: Sequence[Claim], chapters: Sequence[Chapter], has_table: bool) -> dict[str, list[Claim]]:
+    """The claims that each chapter's figures, or its table, speak to, by the name of the chapter."""
+    found = {}
+    for chapter in chapters:
+        drawn = {figure.name for figure in chapter.figures}
+        drawn |= {"spectral_table"} if has_table and chapter.name == TABLED else set()
+        found[chapter.name] = [claim for claim in claims if claim.figure in drawn]
+    return found
+
+
 def headlines(results: Results, speedup: Speedup, apart: Parts) -> list[Headline]:
-    """Accuracies and speed-ups; what was not measured says so."""
+    """Accuracies and speed-ups, medians with their range over replicates; what was not measured says so."""
     found = [Headline(f"{results.base.accuracy:.2f}", "accuracy of the base")]
     for method in results.methods:
         if estimate := final_accuracy(results.of(method)):
             found.append(Headline(f"{estimate.mean:.2f}", f"accuracy of {LABELS.get(method, method)}"))
-    for value, words in (
-        (speedup.steps, "EffOPD's speed-up over OPD, in steps"),
-        (speedup.wall, "its speed-up in wall time, validation included"),
-        (speedup.best_lr_steps, "its speed-up in steps over OPD's best rate"),
+    for name, words in (
+        ("steps", "EffOPD's speed-up over OPD, in steps"),
+        ("wall", "its speed-up in wall time, validation included"),
+        ("best_lr_steps", "its speed-up in steps over OPD's best rate"),
     ):
-        found.append(Headline("–" if value is None else f"{value:.1f}×", words))
+        value = getattr(speedup, name)
+        each = [ratio for row in speedup.replicates if (ratio := getattr(row, name)) is not None]
+        spread = f" ({min(each):.1f}–{max(each):.1f})" if len(each) > 1 else ""
+        if speedup.replicates:
+            found.append(Headline("–" if value is None else f"{value:.1f}×", words + spread))
     if "opd" in apart:
         early = apart["opd"].rows("rescaling", beta=1.0)[0]
         kept = defined(apart["opd"].kept(early).value)
@@ -123,26 +145,29 @@ def tally(claims: Sequence[Claim]) -> str:
 
 def limits(results: Results, target_share: float, apart: Parts) -> list[str]:
     """What a reader should know before believing the page; each sentence only where it holds."""
-    replicates = min((len(results.of(method)) for method in results.methods if method != "rl"), default=0)
+    trained = ", ".join(f"{len(results.of(method))} of {LABELS.get(method, method)}" for method in results.methods)
     said = [
         f"Accuracies are measured on {results.base.n} problems; their intervals tell of the problems drawn, "
-        f"not of the training seed. There are {replicates} replicates of each distillation and "
-        f"{len(results.of('rl'))} of reinforcement learning.",
+        f"not of the training seed. Replicates: {trained}. Of a method with one nothing is known of its spread.",
         f"Convergence means: the first time that the learning curve crosses {target_share * 100:g} % of the final "
         "accuracy of OPD in the same replicate, interpolated in the logarithm of the cost between checkpoints. The "
         "curve is noisy, so a lucky checkpoint counts.",
-        "The best learning rate is chosen after the fact, by the fewest steps to the target, which favours OPD. "
-        "The sweep was trained for one replicate only.",
         "Wall time is that of the machine that trained the runs, and comparable only if nothing else ran beside them.",
         "Alignment is with a run's own last checkpoint: a run that is stopped earlier is aligned sooner.",
     ]
+    if results.missing:
+        said.insert(0, f"Looked for, not found, and left out: {', '.join(results.missing)}.")
+    if results.sweep:
+        said.append(
+            "The best learning rate is chosen after the fact, by the fewest steps to the target, which favours OPD. "
+            "Each rate of the sweep was trained once."
+        )
     if apart:
         samples = next(iter(apart.values()))
         said.append(
             f"Interventions are scored on the same {samples.ends[0].n} problems with common random numbers, so "
             "differences are compared in pairs. Parts of an update are shorter than the whole, so a window that gains "
-            "little may be short rather than unimportant. Reinforcement learning has one replicate: its comparisons "
-            "with distillation tell nothing of its training seed."
+            "little may be short rather than unimportant."
         )
         said.append(
             "Recovered shares are of the final accuracy, as in the paper, which a base that is right by itself makes "
@@ -183,6 +208,12 @@ def _script(value: object) -> Markup:
     """JSON that can stand in a script element: nothing in it can close the element."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c"))  # noqa: S704
+
+
+@cache
+def _vega() -> Markup:
+    """Vega, Vega-Lite and Vega-Embed as one script."""
+    return _inline(vlc.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
 
 
 def _inline(script: str) -> Markup:

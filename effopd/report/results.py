@@ -184,10 +184,15 @@ class Run:
 
 @dataclass(frozen=True)
 class Results:
-    """All runs of one pipeline."""
+    """All runs of one pipeline.
+
+    paths: None where the stage that makes them did not run. missing: the files and folders that were looked for in
+    vain; what they would have shown is left out.
+    """
 
     runs: tuple[Run, ...]
-    paths: Paths
+    paths: Paths | None
+    missing: tuple[str, ...] = ()
 
     @property
     def base(self) -> Checkpoint:
@@ -233,17 +238,33 @@ class Sources:
 
 
 def read_results(names: Sequence[RunName], taken_apart: Sequence[str], sources: Sources) -> Results:
-    """Read every named run. Raises `DataError` that names the file when one is missing or has another shape.
+    """Read every named run that was trained, and what was measured on it.
 
     taken_apart: the methods on whose updates interventions were made.
+    A run that was not trained, updates that were not decomposed or taken apart, and paths that were not drawn are left
+    out and listed. Raises `DataError` that names the file when no run is there, when one was not evaluated, and when
+    one is damaged or has another shape.
     """
     seconds = read_json(sources.timing)
     if not isinstance(seconds, dict):
         raise DataError(
             f"{sources.timing}: expected the seconds of each run by its name, found {type(seconds).__name__}"
         )
-    runs = tuple(_read_run(name, name.method in taken_apart, sources, seconds) for name in names)
-    return Results(runs, _paths(sources.paths))
+    trained = [name for name in names if (sources.models / name.name).is_dir()]
+    if not trained:
+        raise DataError(f"{sources.models}: none of {', '.join(name.name for name in names)} is there; train one first")
+    wanted = [sources.models / name.name for name in names] + [sources.paths]
+    own_rate = [name for name in trained if name.rate is None]
+    wanted += [sources.spectral / name.name for name in own_rate]
+    wanted += [interventions_file(sources, name) for name in own_rate if name.method in taken_apart]
+    missing = [path for path in wanted if not path.exists()]
+    runs = tuple(_read_run(name, name.method in taken_apart, sources, seconds) for name in trained)
+    paths = None if sources.paths in missing else _paths(sources.paths)
+    return Results(runs, paths, tuple(path.as_posix() for path in missing))
+
+
+def interventions_file(sources: Sources, name: RunName) -> Path:
+    return sources.interventions / f"{name.name}.parquet"
 
 
 def _read_run(name: RunName, is_taken_apart: bool, sources: Sources, seconds: Mapping[str, Any]) -> Run:
@@ -256,6 +277,7 @@ def _read_run(name: RunName, is_taken_apart: bool, sources: Sources, seconds: Ma
     times = seconds[name.name]
     totals = None if times is None else _running_seconds(timing, name.name, times, log[-1]["step"])
     curve_file = sources.evaluation / name.name / "curve.json"
+    spectral, apart = sources.spectral / name.name, interventions_file(sources, name)
     return Run(
         name=name.name,
         method=name.method,
@@ -271,12 +293,8 @@ def _read_run(name: RunName, is_taken_apart: bool, sources: Sources, seconds: Ma
         ),
         triggers=tuple(_trigger(triggers, row) for row in read_jsonl(triggers)) if triggers.exists() else (),
         validation_seconds=None if times is None else sum(row.get("validation_seconds", 0.0) for row in times),
-        spectral=None if name.rate is not None else _spectral(sources.spectral / name.name),
-        interventions=(
-            read_interventions(sources.interventions / f"{name.name}.parquet")
-            if is_taken_apart and name.rate is None
-            else ()
-        ),
+        spectral=_spectral(spectral) if name.rate is None and spectral.exists() else None,
+        interventions=read_interventions(apart) if is_taken_apart and name.rate is None and apart.exists() else (),
     )
 
 

@@ -23,9 +23,10 @@ def chapters(
         (
             "runs",
             "The runs",
-            "All runs start from the same base. Reinforcement learning (RL) makes the teacher. In on-policy "
-            "distillation (OPD) the student samples and the teacher scores each token. EffOPD is OPD that leaps along "
-            "its last update at steps 1, 2, 4, 8, …",
+            "All runs start from the same base. "
+            + ("Reinforcement learning (RL) makes the teacher. " if results.of("rl") else "")
+            + "In on-policy distillation (OPD) the student samples and the teacher scores each token. EffOPD is OPD "
+            "that leaps along its last update at steps 1, 2, 4, 8, …",
             (geometry.paths(results), learning.training_curves(results)),
         ),
         (
@@ -72,7 +73,12 @@ def chapters(
         (
             "results",
             "Results",
-            "A speed-up over one learning rate proves little: it is also given against the best of a sweep.",
+            "How much sooner, in which cost, and on which problems. "
+            + (
+                "A speed-up over one learning rate proves little, so it is also given against the best of a sweep."
+                if results.sweep
+                else "No other learning rate was tried, so a tuned one may be faster."
+            ),
             (learning.speedups(speedup), benchmarks(benchmarked)),
         ),
     )

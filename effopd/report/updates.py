@@ -114,8 +114,8 @@ def spectral_table(results: Results) -> tuple[TableRow, ...]:
          ("78.1 / 92.3 %", "79.2 / 93.4 %", "88.5 / 94.7 %", "81.2 / 94.5 %")),
         ("embedding cosine to base", lambda s: s.embedding_cosine, ".4f",
          (".9156 / .9412", ".9672 / .9851", ".9421 / .9752", ".8961 / .9512")),
-        ("update norm, whole model", lambda s: s.total_update_norm, ".3g", ("–",) * 4),
-        ("variance in two components (EVR)", lambda s: s.explained_variance, ".1%", ("–",) * 4),
+        ("update norm, attention and MLP", lambda s: s.total_update_norm, ".3g", ("–",) * 4),
+        ("path of u₁ in two components (EVR)", lambda s: s.explained_variance, ".1%", ("–",) * 4),
     )  # fmt: skip
     return tuple(
         TableRow(

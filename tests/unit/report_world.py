@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from effopd.files import write_json, write_jsonl
 from effopd.report.interventions import SETTINGS, Apart
 from effopd.report.mechanism import parts
 from effopd.report.results import Results, Sources, planned_runs, read_results
@@ -69,6 +69,16 @@ def document(row: Row) -> float:
             return 0.4
         case _:
             return 1.0
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Not as the stages do, which wait for the disk: some hundred worlds are made."""
+    write_jsonl(path, [value])
+
+
+def write_jsonl(path: Path, rows: Sequence[Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 class World:

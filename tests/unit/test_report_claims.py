@@ -132,6 +132,9 @@ def test_early_alignment_compares_at_ten_and_twenty_per_cent(
     assert found.verdict == expected
     if expected != "not measured":
         assert "OPD's alignment is 0.620" in found.finding  # 10 % is step 6.4: 0.5 + 0.2 · 2.4 / 4
+    assert ("which reaches as much at" in found.finding) == (expected == "partly")
+    if expected == "partly":
+        assert "which reaches as much at 16 % of training" in found.finding  # step 8 + 4 · 0.42 / 0.79
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,21 @@ def test_shares_are_ratios_of_resampled_means() -> None:
     assert (found.low, found.high) == pytest.approx(tuple(np.quantile(shares, [0.05, 0.95])))
 
 
+def test_gains_are_divided_by_each_replicates_own_length() -> None:
+    rng = np.random.default_rng(1)
+    base, first, second = (rng.integers(0, 2, 30).astype(float).tolist() for _ in range(3))
+    runs = [(row(base, 0.0, 0.0), row(trained, 1.0, length)) for trained, length in ((first, 2.0), (second, 0.5))]
+    one = Apart(tuple(runs), confidence=0.9, resamples=400, seed=3)
+    found = one.gain_per_length()
+    each = [(np.array(trained) - base) / length for trained, length in ((first, 2.0), (second, 0.5))]
+    means = [np.mean(each, axis=0)[i].mean() for i in one.resampled]
+    assert found.value == pytest.approx(np.mean(each))
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(means, [0.05, 0.95])))
+    assert (found.smallest, found.largest) == pytest.approx(tuple(sorted(e.mean() for e in each)))
+    still = Apart(((row(base, 0.0, 0.0), row(base, 1.0, 0.0)),), 0.9, 10, 3)
+    assert np.isnan(still.gain_per_length().value)
+
+
 def test_a_share_of_no_gain_is_not_a_number_and_not_written() -> None:
     still = Apart(((row([0.5] * 4, 0.0, 0.0), row([0.5] * 4, 1.0), row([1.0] * 4, kind="mlp")),), 0.95, 50, 1)
     share = still.gained(still.rows("modules")[0])

@@ -15,6 +15,7 @@ import pytest
 from report_world import OPD, World, apart
 
 from effopd.files import DataError, write_json
+from effopd.report.cards import write_cards
 from effopd.report.claims import claims
 from effopd.report.convergence import speedup
 from effopd.report.datasets import Described
@@ -140,12 +141,84 @@ def test_tables_for_dvc_hold_medians_without_gaps(tmp_path: Path) -> None:
         ]
 
 
-@pytest.mark.parametrize("folder", ["models", "reports/evaluation", "reports/spectral"])
-def test_a_missing_run_is_named(tmp_path: Path, folder: str) -> None:
+def test_a_run_that_was_not_evaluated_is_named(tmp_path: Path) -> None:
     world = World(tmp_path, replicates=(0,), rates=())
-    shutil.rmtree(tmp_path / folder / "opd-0")
-    with pytest.raises(DataError, match=f"{folder}/opd-0"):
+    shutil.rmtree(tmp_path / "reports/evaluation/opd-0")
+    with pytest.raises(DataError, match="reports/evaluation/opd-0"):
         world.read()
+    shutil.rmtree(tmp_path / "models")
+    with pytest.raises(DataError, match="models: none of rl, opd-0, effopd-0 is there"):
+        world.read()
+
+
+@pytest.mark.parametrize(
+    ("gone", "figures_gone"),
+    [
+        (["models/rl"], set()),
+        (["models/effopd-0"], {"candidates"}),
+        (["models/rl", "models/effopd-0", "reports/paths.json"], {"candidates", "paths"}),
+        (["reports/interventions"], {"alpha", "modules", "windows", "rescaling", "beta", "truncation"}),
+        (["reports/spectral"], {"norms", "norm_map", "alignment", "spectra"}),
+    ],
+)
+def test_what_a_user_did_not_run_is_left_out_and_listed(
+    tmp_path: Path, gone: list[str], figures_gone: set[str]
+) -> None:
+    """One replicate, no sweep, and less: a teacher from elsewhere, no leaps, no interventions, no spectra."""
+    world = World(tmp_path, replicates=(0,), rates=())
+    results = world.read()
+    whole = {one.name for one in figures(chapters(results, speedup(results, 0.95), apart(results)))}
+    for path in gone:
+        shutil.rmtree(tmp_path / path) if (tmp_path / path).is_dir() else (tmp_path / path).unlink()
+    text = page(world)
+    read, words = Page(text), text.split("<script>")[0]
+    found = set(re.findall(r'<figure id="(\w+)"', text))
+    assert figures_gone <= whole - found
+    assert whole - found <= figures_gone | {"speedup"}
+    listed = words[words.index("Looked for, not found, and left out:") :].split("</li>")[0]
+    assert all(str(tmp_path / path) in listed for path in gone)
+    assert {target[1:] for target in read.targets if target.startswith("#")} <= read.ids
+    assert "None" not in words and " nan" not in words
+    results = world.read()
+    gain, parts = speedup(results, 0.95), apart(results)
+    told = summary(results, gain, claims(results, gain, 0.95, parts), parts, PROVENANCE)
+    json.dumps([told, metrics(results, gain, parts)], allow_nan=False)
+    write_cards(results, PROVENANCE | {"params": {"run": {"seed": 42}}}, tmp_path / "cards")
+    assert {file.stem for file in (tmp_path / "cards").iterdir()} >= {"base", "opd-0"}
+
+
+def test_each_claim_stands_in_the_chapter_of_its_figure(world: World) -> None:
+    text = page(world)
+    order = [text.index(f'id="{name}"') for name in ("claims", "runs", "convergence", "redundancy", "lock-in", "leaps")]
+    assert order == sorted(order)
+    overview, _, chapters_text = text.partition('<h2 id="runs">')
+    linked = re.findall(r'href="#claim-(\w+)"', overview)
+    assert len(linked) == len(set(linked)) == 18 and all(f'id="claim-{name}"' in chapters_text for name in linked)
+    lock_in = text[text.index('<h2 id="lock-in">') : text.index('<h2 id="leaps">')]
+    assert 'id="claim-early_direction"' in lock_in and 'id="claim-low_rank"' in lock_in
+
+
+def test_methods_are_summed_up_with_intervals_and_ranges(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.run("opd-1", OPD, spectral=True, update={"effective_rank": 26.0}, alignment=((4, 0.1), (16, 0.5), (64, 1.0)))
+    results = world.read()
+    gain, parts = speedup(results, 0.95), apart(results)
+    told = json.loads(json.dumps(summary(results, gain, [], parts, PROVENANCE), allow_nan=False))["methods"]
+    opd, rl = told["opd"], told["rl"]
+    assert opd["update"]["effective_rank"] == {"median": 20.0, "smallest": 20.0, "largest": 26.0}
+    assert rl["update"]["effective_rank"] == {"median": 20.0, "smallest": 20.0, "largest": 20.0}
+    at_20 = opd["alignment"][1]  # step 12.8: 0.7 + 0.1 · 0.6 in two, 0.1 + 0.4 · 8.8 / 12 in one
+    assert at_20["progress"] == 0.2 and at_20["median"] == pytest.approx(0.76)
+    assert at_20["smallest"] == pytest.approx(0.1 + 0.4 * 8.8 / 12)
+    assert opd["gain_per_length"]["value"] == pytest.approx(0.3) and rl["gain_per_length"]["value"] == pytest.approx(
+        0.15
+    )
+    assert opd["gain_per_length"]["low"] < 0.3 < opd["gain_per_length"]["high"]
+    assert opd["mlp_minus_attention"]["value"] == pytest.approx(0.3)
+    assert opd["base_embeddings"]["value"] == 0.0
+    assert [row["value"] for row in opd["windows"] if row["kind"] == "mlp"] == pytest.approx([0.04, 0.2, 0.2, 0.04])
+    assert opd["rescaled"][0]["gained"]["value"] == pytest.approx(0.8)
+    assert "gain_per_length" not in told["effopd"]
 
 
 def test_a_row_without_a_column_is_named(tmp_path: Path) -> None:
