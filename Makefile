@@ -43,7 +43,7 @@ test: $(READY)  ## all tests, the fast ones first
 	pytest $(WORKERS) -m "not slow"
 	pytest $(WORKERS) -m slow
 
-test-engines: $(ENGINES)/.ready  ## real DeepSpeed on two CPU ranks, in an environment of its own, .venv-engines
+test-engines: $(ENGINES)/.ready  ## real vLLM and DeepSpeed on CPUs, in an environment of its own, .venv-engines
 	$(ENGINES)/bin/python -m pytest tests/engines
 
 $(ENGINES)/.ready: requirements.lock requirements-engines.lock pyproject.toml

@@ -16,11 +16,13 @@ from effopd.params.opd import OPDParams
 from effopd.params.optimizer import OptimizerParams
 from effopd.params.rollout import RolloutParams
 from effopd.params.run import RunParams
+from effopd.params.teacher import TeacherParams
 from effopd.params.trajectory import TrajectoryParams
 from effopd.seeding import derive_seed
 from effopd.tasks.problems import read_problems
 from effopd.train.distill import distill
 from stages.harness import Stage
+from stages.teaching import build_teacher
 from stages.training import build_engine, build_sampler, open_session, publish, run_on_ranks
 
 
@@ -36,15 +38,17 @@ def main(
     engine_params = stage.params("engine", EngineParams)
     rollout = stage.params("rollout", RolloutParams)
     trajectory = stage.params("trajectory", TrajectoryParams)
+    teacher_params = stage.params("teacher", TeacherParams)
     problems = read_problems(stage.input("data/train.parquet"))
     validation = read_problems(stage.input("data/validation.parquet"))
-    base, teacher = stage.input("models/base"), stage.input("models/teacher")
+    base = stage.input("models/base")
     torch.set_num_threads(shared.threads)
 
     name = f"effopd-{replicate}"
     student, tokenizer = load_model(base), load_tokenizer(base)
     engine = build_engine(student, optimizer, engine_params, params.learning_rate)
     sampler = build_sampler(engine, engine_params, rollout, base, tokenizer)
+    teacher = build_teacher(stage, teacher_params, problems, engine, engine_params.precision, tokenizer)
     search = EffOPD(effopd, engine.parameters)
     key = stage.key("effopd", replicate, without=("effopd.steps",))
     session, workspace = open_session(name, key, effopd.steps, trajectory, engine, tokenizer, search.anchor)
@@ -53,7 +57,7 @@ def main(
     distill(
         engine,
         sampler,
-        load_model(teacher).to(engine.device),
+        teacher,
         problems,
         params,
         session,

@@ -64,8 +64,8 @@ class Stage:
         return sha256(canonical_json([list(purpose), params, inputs, code, environment(*self._engines())]))
 
     def _engines(self) -> list[str]:
-        """Optional packages that train or sample here."""
-        chosen = {str(self._params.get(key)) for key in ("engine.name", "rollout.engine")}
+        """Optional packages that train, sample or judge here."""
+        chosen = {str(self._params.get(key)) for key in ("engine.name", "rollout.engine", "teacher.engine")}
         return sorted(chosen & {"deepspeed", "vllm"})
 
     def check_unchanged(self) -> None:

@@ -54,7 +54,7 @@ def load(name: str, sources: Path, seed: int) -> Dataset:
 
 
 def problem(example: Example, dataset: Dataset, renderer: Renderer) -> Problem:
-    return Problem(example.task, renderer.render(example, dataset.prompt), example.answer)
+    return Problem(example.task, renderer.render(example, dataset.prompt), example.answer, example.teacher)
 
 
 def demonstration(example: Example, dataset: Dataset, renderer: Renderer) -> Demonstration | None:

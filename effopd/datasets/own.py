@@ -13,7 +13,7 @@ from effopd.files import DataError
 from effopd.tasks.choice import LETTERS
 from effopd.tasks.code import CodeTests
 
-COLUMNS = ("prompt", "messages", "answer", "task", "id")
+COLUMNS = ("prompt", "messages", "answer", "task", "teacher", "id")
 SHOWN = 5  # rows named in an error
 
 
@@ -45,15 +45,18 @@ def _read(number: int, row: Row) -> Example:
     if task not in get_args(Verifier):
         raise DataError(f"'task' is {task!r}, expected one of {', '.join(get_args(Verifier))}")
     answer = _answer(task, row.get("answer"))
+    teacher = row.get("teacher") or ""
+    if not isinstance(teacher, str):
+        raise DataError(f"'teacher' is {teacher!r}, expected a name of teacher.named")
     prompt, messages = row.get("prompt"), row.get("messages")
     if (prompt is None) == (messages is None):
         raise DataError("expected either 'prompt' or 'messages'")
     if prompt is not None:
         if not isinstance(prompt, str) or not prompt.strip():
             raise DataError("'prompt' is not a text, or empty")
-        return Example(number, prompt, task, answer)
+        return Example(number, prompt, task, answer, teacher=teacher)
     turns = _messages(messages)
-    return Example(number, turns[-1][1], task, answer, messages=turns)
+    return Example(number, turns[-1][1], task, answer, messages=turns, teacher=teacher)
 
 
 def _answer(task: str, answer: Any) -> str:

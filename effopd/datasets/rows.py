@@ -20,6 +20,7 @@ class Example:
     """One row, read: its number in the source, the question alone, the options of a choice, the task and the answer.
 
     messages: a conversation to be put as it stands, where a row brings one. solution: worked out, where it has one.
+    teacher: the name of the one that scores completions while training, where it is not the usual one.
     """
 
     row: int
@@ -29,6 +30,7 @@ class Example:
     choices: tuple[str, ...] = ()
     messages: tuple[tuple[str, str], ...] = ()
     solution: str = ""
+    teacher: str = ""
 
 
 @dataclass(frozen=True)

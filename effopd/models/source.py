@@ -18,14 +18,14 @@ FILES = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
 """What of a repository is fetched: no pickles, no code."""
 
 
-def fetch(name: str, revision: str) -> Path:
+def fetch(name: str, revision: str, key: str = "model") -> Path:
     """The folder of a model on the hub at that commit, downloaded unless it is in the hub's cache.
 
-    Raises `DataError` when no revision is pinned or the model cannot be had.
+    key: of params.yaml, for messages. Raises `DataError` when no revision is pinned or the model cannot be had.
     """
     if not revision:
         raise DataError(
-            f"model.source is {name}, which is on the hub: pin the commit that you trust with model.revision "
+            f"{key}.source is {name}, which is on the hub: pin the commit that you trust with {key}.revision "
             f"(`effopd pin --model {name}` names the newest)"
         )
     from huggingface_hub import snapshot_download
@@ -33,7 +33,7 @@ def fetch(name: str, revision: str) -> Path:
     try:
         return Path(snapshot_download(name, revision=revision, allow_patterns=FILES))
     except Exception as error:  # noqa: BLE001 - no network, no access, no such name: the hub's own words, in one line
-        raise DataError(f"model.source: {name} cannot be fetched ({' '.join(str(error).split())[:300]})") from None
+        raise DataError(f"{key}.source: {name} cannot be fetched ({' '.join(str(error).split())[:300]})") from None
 
 
 def adopt(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:

@@ -23,6 +23,7 @@ from effopd.params.rollout import RolloutParams
 from effopd.params.run import RunParams
 from effopd.params.section import Section, parse, read_yaml
 from effopd.params.spectral import SpectralParams
+from effopd.params.teacher import TeacherParams
 from effopd.params.trajectory import TrajectoryParams
 
 
@@ -37,6 +38,7 @@ class Params(Section):
     rollout: RolloutParams
     trajectory: TrajectoryParams
     rl: RLParams
+    teacher: TeacherParams
     opd: OPDParams
     effopd: EffOPDParams
     evaluate: EvaluateParams

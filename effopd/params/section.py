@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
@@ -65,8 +65,12 @@ def read_section(path: Path, name: str, section: type[AnySection]) -> AnySection
 
 def _section_at(section: type[Section], keys: Iterable[int | str]) -> type[Section]:
     """The model of the subsection that `keys` lead to."""
+    keys = iter(keys)
     for key in keys:
         inner = section.model_fields[str(key)].annotation
+        if arguments := get_args(inner):  # a dictionary of subsections: the next key is the user's own
+            inner = arguments[-1]
+            next(keys, None)
         assert isinstance(inner, type) and issubclass(inner, Section)
         section = inner
     return section

