@@ -109,7 +109,7 @@ def plan(
     disk: Annotated[str, typer.Option(help="Free disk. That of here.")] = "",
     tflops: Annotated[float, typer.Option(min=0, help="Achieved by each rank; 0: 300 on a GPU, 0.05 on CPUs.")] = 0,
     bandwidth: Annotated[float, typer.Option(min=0, help="GB/s achieved; 0: 2,000 on a GPU, 10 on CPUs.")] = 0,
-    length: Annotated[float, typer.Option(min=0.001, max=1, help="Mean completion, of the longest allowed.")] = 0.5,
+    length: Annotated[float, typer.Option(min=0, max=1, help="Mean completion, of the longest allowed; 0: half.")] = 0,
     prompt_tokens: Annotated[
         int, typer.Option(min=0, help="Of the longest prompt; 0: 512, or those of the built-in world.")
     ] = 0,
@@ -118,31 +118,55 @@ def plan(
     """Memory, disk and hours of all training runs, before they start; exit status 1 when they cannot fit."""
     from effopd.params.schema import check_file
     from effopd.planning.here import machine
-    from effopd.planning.plan import make_plan
+    from effopd.planning.plan import assumed_prompt, make_plan
     from effopd.planning.published import student_shape
     from effopd.planning.text import parse_size, plan_lines
-    from effopd.planning.work import Throughput
-    from effopd.tasks import arithmetic
+    from effopd.planning.work import ON_CPU, ON_GPU, Throughput
 
     params = check_file(file)
     student = student_shape(params.model, sources)
     here = machine(gpus, *(parse_size(size) if size else None for size in (gpu_memory, memory, disk)))
-    on_gpu = here.gpus > 0
-    speed = Throughput(
-        flops=(tflops or (300 if on_gpu else 0.05)) * 1e12,
-        bytes=(bandwidth or (2000 if on_gpu else 10)) * 1e9,
-        length=length,
-    )
-    built_in = params.data.source == arithmetic.TASK
-    prompt_tokens = prompt_tokens or (2 * params.data.operations + 2 if built_in else 512)
+    usual = ON_GPU if here.gpus else ON_CPU
+    speed = Throughput(tflops * 1e12 or usual.flops, bandwidth * 1e9 or usual.bytes, length or usual.length)
+    prompt_tokens = prompt_tokens or assumed_prompt(params)
     found = make_plan(params, student, student, prompt_tokens, here, speed)
-    assumed = f"prompts of {prompt_tokens} tokens, completions of {length:.0%} of {params.rollout.max_new_tokens:,}"
+    assumed = (
+        f"prompts of {prompt_tokens} tokens, completions of {speed.length:.0%} of {params.rollout.max_new_tokens:,}"
+    )
     print("\n".join(plan_lines(found, params.engine.ranks, here, speed, assumed)))
     if found.problems:
         for problem in found.problems[1:]:
             print(f"Does not fit: {problem}")
         raise DataError(found.problems[0])
     print("It fits.")
+
+
+@app.command()
+def profile(
+    name: Annotated[str, typer.Argument(help="A file in profiles/, without .yaml; none lists them.")] = "",
+    file: Annotated[Path, typer.Option(help="The params file to change.")] = Path("params.yaml"),
+    folder: Annotated[Path, typer.Option(help="The folder with profiles.")] = Path("profiles"),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
+) -> None:
+    """Put the params of a known setting over params.yaml, whose comments stay; or list them with what they need."""
+    from effopd.planning.profile import summary
+    from effopd.profiles import apply_profile, missing_pins, profile_names, with_profile
+
+    if not name:
+        for known in profile_names(folder):
+            print(summary(known, folder, file))
+        return
+    if dry_run:
+        _, params, changes = with_profile(name, folder, file)
+    else:
+        params, changes = apply_profile(name, folder, file)
+    for change in changes:
+        print(f"{change.key}: {change.before} -> {change.after}")
+    print(
+        f"{file}: {len(changes)} values {'would change' if dry_run else 'changed'}; `effopd plan` says what they need"
+    )
+    for pin in missing_pins(params):
+        print(f"To do: {pin}")
 
 
 @app.command()

@@ -9,6 +9,7 @@ from effopd.params.schema import Params
 from effopd.planning.memory import Memory, Stage, compute_bytes, stage_memory
 from effopd.planning.shapes import Shape
 from effopd.planning.work import Throughput, Work, disk_bytes, run_steps, run_work
+from effopd.tasks.arithmetic import TASK
 
 STAGES: tuple[Stage, ...] = ("rl", "opd", "effopd")
 
@@ -71,6 +72,11 @@ def make_plan(
     if (total := sum(disk.values())) > machine.disk:
         problems.append(f"disk: checkpoints and their copies need {_size(total)}, {_size(machine.disk)} are free")
     return Plan(student, teacher, memory, work, disk, tuple(problems))
+
+
+def assumed_prompt(params: Params) -> int:
+    """Tokens of the longest prompt: those of the built-in world, or 512."""
+    return 2 * params.data.operations + 2 if params.data.source == TASK else 512
 
 
 def _judge(stage: Stage, student: Shape, teacher: Shape | None) -> Shape | None:

@@ -23,6 +23,10 @@ class Throughput:
     length: float
 
 
+ON_GPU, ON_CPU = Throughput(3e14, 2e12, 0.5), Throughput(5e10, 1e10, 0.5)
+"""Assumed where nothing better is said: a third of a large GPU's arithmetic and some 60 % of its bandwidth."""
+
+
 @dataclass(frozen=True)
 class Work:
     """Of one run: tokens sampled on all ranks, and seconds of sampling and of training."""

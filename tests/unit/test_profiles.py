@@ -1,0 +1,119 @@
+"""Profiles: all valid, all fit the machine they are meant for, and params.yaml keeps every comment."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from test_cli import run
+
+from effopd.params.schema import check_file
+from effopd.params.section import read_yaml
+from effopd.planning.profile import profile_plan
+from effopd.profiles import apply_profile, missing_pins, profile_names, with_profile
+
+ROOT = Path(__file__).parents[2]
+PROFILES = ROOT / "profiles"
+NAMES = profile_names(PROFILES)
+HEAD = "about: a test\nmachine: {gpus: 1, gpu_memory: 80GiB, memory: 1TiB, disk: 1TB}\nparams:\n"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return Path(shutil.copy(ROOT / "params.yaml", tmp_path))
+
+
+def comments(text: str) -> list[str]:
+    return re.findall("#.*", text)
+
+
+def test_the_papers_settings_are_there() -> None:
+    assert {"qwen3-4b", "qwen3-4b-code", "qwen3-8b-base"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_profile_makes_a_valid_file_and_keeps_its_comments(file: Path, name: str) -> None:
+    before = file.read_text()
+    params, changes = apply_profile(name, PROFILES, file)
+    after = file.read_text()
+    assert check_file(file) == params and changes
+    assert comments(after) == comments(before)
+    old, new = before.splitlines(), after.splitlines()
+    assert len(old) == len(new)
+    touched = {change.key.rpartition(".")[2] for change in changes}
+    for was, now in zip(old, new, strict=True):
+        assert was == now or now.split(":")[0].strip() in touched, now
+    for section, keys in read_yaml(PROFILES / f"{name}.yaml")["params"].items():
+        assert keys.items() <= read_yaml(file)[section].items()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_profile_fits_the_machine_that_it_is_meant_for(name: str) -> None:
+    assert profile_plan(name, PROFILES, ROOT / "params.yaml").problems == ()
+
+
+def test_a_profile_twice_changes_nothing_more(file: Path) -> None:
+    apply_profile("qwen3-4b", PROFILES, file)
+    once = file.read_bytes()
+    _, changes = apply_profile("qwen3-4b", PROFILES, file)
+    assert changes == [] and file.read_bytes() == once
+
+
+@pytest.mark.parametrize(
+    ("overlay", "said"),
+    [
+        ("  model: {sorce: x}", "model.sorce: unknown key (known: source, revision"),
+        ("  modle: {source: x}", "modle: unknown key (known: run, data"),
+        ("  data: {demonstrations: {exampels: 3}}", "data.demonstrations.exampels: unknown key"),
+        ("  opd: {loss: kl}", "opd.loss: input should be 'sampled', 'reverse_kl'"),
+        ("  engine: {ranks: 8}", "engine: the torch engine is one float32 process"),
+        ("  opd: 3", "params.opd: input should be a valid dictionary"),
+    ],
+)
+def test_a_wrong_profile_is_named_and_changes_nothing(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overlay: str, said: str
+) -> None:
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles/wrong.yaml").write_text(HEAD + overlay + "\n")
+    before = file.read_bytes()
+    found = str(run(monkeypatch, "profile", "wrong", "--file", file, "--folder", tmp_path / "profiles"))
+    assert found.startswith(f"error: {tmp_path}/profiles/wrong.yaml: {said}") and "\n" not in found
+    assert file.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["params.yaml", "profiles"]
+
+
+def test_the_command_says_what_changed_and_what_to_pin(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = file.read_bytes()
+    arguments = ("profile", "qwen3-4b", "--file", file, "--folder", PROFILES)
+    assert run(monkeypatch, *arguments, "--dry-run") == 0
+    said = capsys.readouterr().out
+    assert file.read_bytes() == before and "values would change" in said
+    assert run(monkeypatch, *arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "base.steps: 500 -> 0" in lines
+    assert "To do: model.revision is empty: effopd pin --model Qwen/Qwen3-4B" in lines
+    assert read_yaml(file)["base"]["steps"] == 0
+
+
+def test_a_pinned_model_needs_no_reminder(file: Path) -> None:
+    _, params, _ = with_profile("qwen3-8b-base", PROFILES, file)
+    assert missing_pins(params) == ["model.revision is empty: effopd pin --model Qwen/Qwen3-8B-Base"]
+    pinned = params.model.model_copy(update={"revision": "0" * 40})
+    assert missing_pins(params.model_copy(update={"model": pinned})) == []
+
+
+def test_without_a_name_profiles_are_listed_with_what_they_need(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "profile", "--file", file, "--folder", PROFILES) == 0
+    said = capsys.readouterr().out
+    for name in NAMES:
+        needs = r"\d+ GPUs of .*; estimated: \d+ GiB of each, [\d.]+ TB of disk, [\d,]+ hours$"
+        assert re.search(rf"^{re.escape(name)} .*\n *{needs}", said, re.MULTILINE)
+    assert str(run(monkeypatch, "profile", "qwen", "--folder", PROFILES)).startswith(
+        "error: no profile named 'qwen'; known: "
+    )
