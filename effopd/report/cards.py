@@ -37,7 +37,7 @@ def write_cards(results: Results, provenance: Mapping[str, Any], folder: Path) -
         text = _card(run.name, last, about, run.final, _curve(run), results, provenance, _settings(run, provenance))
         write_text(folder / f"{run.name}.md", text)
         if run.method == "rl":
-            about = "The teacher that distillation learns from: the last checkpoint of reinforcement learning."
+            about = "The last checkpoint of reinforcement learning: the teacher, unless `teacher.source` names another."
             text = _card("teacher", "models/teacher", about, run.final, [], results, provenance, {})
             write_text(folder / "teacher.md", text)
 

@@ -63,7 +63,8 @@ class Interval:
 def read_interventions(path: Path) -> tuple[Intervened, ...]:
     """The rows of one run. Raises `DataError` that names the file when it is missing, damaged or of another shape."""
     try:
-        rows = pq.read_table(path).to_pylist()
+        with pq.ParquetFile(path) as file:  # read_table would import pandas first
+            rows = file.read().to_pylist()
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (pa.ArrowInvalid, OSError) as error:

@@ -370,7 +370,11 @@ def _table(path: Path, row: type) -> Sequence[Mapping[str, Any]]:
     """The columns of a parquet file that `row` has fields for."""
     columns = list(row.__annotations__)
     try:
-        return pq.read_table(path, columns=columns).to_pylist()
+        with pq.ParquetFile(path) as file:  # read_table would import pandas first
+            if missing := set(columns) - set(file.schema_arrow.names):
+                raise DataError(f"{path}: {min(missing)} is missing; run the stage that writes this file again")
+            rows: list[Mapping[str, Any]] = file.read(columns=columns).to_pylist()
+            return rows
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
     except (pa.ArrowInvalid, OSError) as error:

@@ -24,8 +24,8 @@ def chapters(
             "runs",
             "The runs",
             "All runs start from the same base. "
-            + ("Reinforcement learning (RL) makes the teacher. " if results.of("rl") else "")
-            + "In on-policy distillation (OPD) the student samples and the teacher scores each token. EffOPD is OPD "
+            + ("Reinforcement learning (RL) rewards its own right answers. " if results.of("rl") else "")
+            + "In on-policy distillation (OPD) the student samples and a teacher scores each token. EffOPD is OPD "
             "that leaps along its last update at steps 1, 2, 4, 8, …",
             (geometry.paths(results), learning.training_curves(results)),
         ),

@@ -61,7 +61,8 @@ def _write(path: Path, rows: list[dict[str, str]], columns: tuple[str, ...]) -> 
 
 def _read(path: Path, columns: tuple[str, ...], optional: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     try:
-        table = pq.read_table(path)
+        with pq.ParquetFile(path) as file:  # read_table would import pandas first
+            table = file.read()
         return _rows(path, table, (*columns, *(column for column in optional if column in table.column_names)))
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None

@@ -87,6 +87,30 @@ def test_equal_lengths_are_compared_on_the_line_between_measured_ones(tmp_path: 
         parts["opd"].at_norm(2.1)
 
 
+def test_equal_lengths_average_replicates_of_different_lengths_problem_by_problem() -> None:
+    rng = np.random.default_rng(2)
+
+    def line(length: float) -> tuple[Intervened, ...]:
+        ends = ((0.0, 0.0), (1.0, length), (0.5, length / 2))
+        return tuple(row(rng.integers(0, 3, 30).tolist(), alpha, norm) for alpha, norm in ends)
+
+    first = Apart((line(2.0), line(4.0)), confidence=0.9, resamples=300, seed=5)
+    second = Apart((line(3.0),), confidence=0.9, resamples=300, seed=5)
+    found = norm_matched(first, second, 1.0)
+
+    def at_one(run: tuple[Intervened, ...]) -> np.ndarray:
+        base, _, half = (np.array(one.scores) for one in run)
+        return base + (half - base) / run[2].update_norm
+
+    mine, other = [at_one(run) for run in first.replicates], at_one(second.replicates[0])
+    gaps = (mine[0] + mine[1]) / 2 - other
+    means = [gaps[indices].mean() for indices in first.resampled]
+    assert found.value == pytest.approx(gaps.mean())
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(means, [0.05, 0.95])))
+    each = sorted(one.mean() - other.mean() for one in mine)
+    assert (found.smallest, found.largest) == pytest.approx(tuple(each))
+
+
 def test_a_window_that_one_replicate_lacks_is_named() -> None:
     one = random_apart()
     lacking = Apart((one.replicates[0], one.replicates[1][:-1]), 0.95, 10, 1)

@@ -11,6 +11,7 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from report_world import OPD, World, apart
 
@@ -225,6 +226,17 @@ def test_a_row_without_a_column_is_named(tmp_path: Path) -> None:
     world = World(tmp_path, replicates=(0,), rates=())
     write_json(tmp_path / "reports/evaluation/opd-0/curve.json", [{"step": 0, "accuracy": 0.5}])
     with pytest.raises(DataError, match=r"opd-0/curve\.json, row 1: low is missing"):
+        world.read()
+
+
+def test_a_table_without_a_column_is_named(tmp_path: Path) -> None:
+    world = World(tmp_path, replicates=(0,), rates=())
+    path = tmp_path / "reports/spectral/opd-0/spectra.parquet"
+    pq.write_table(pq.read_table(path).drop_columns("kind"), path)
+    with pytest.raises(DataError, match=r"opd-0/spectra\.parquet: kind is missing"):
+        world.read()
+    path.write_bytes(b"PAR1 damaged")
+    with pytest.raises(DataError, match=r"opd-0/spectra\.parquet: not usable"):
         world.read()
 
 
