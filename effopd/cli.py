@@ -119,7 +119,7 @@ def plan(
     from effopd.params.schema import check_file
     from effopd.planning.here import machine
     from effopd.planning.plan import assumed_prompt, make_plan
-    from effopd.planning.published import student_shape
+    from effopd.planning.published import student_shape, teaching
     from effopd.planning.text import parse_size, plan_lines
     from effopd.planning.work import ON_CPU, ON_GPU, Throughput
 
@@ -129,7 +129,7 @@ def plan(
     usual = ON_GPU if here.gpus else ON_CPU
     speed = Throughput(tflops * 1e12 or usual.flops, bandwidth * 1e9 or usual.bytes, length or usual.length)
     prompt_tokens = prompt_tokens or assumed_prompt(params)
-    found = make_plan(params, student, student, prompt_tokens, here, speed)
+    found = make_plan(params, student, teaching(params.teacher, student), prompt_tokens, here, speed)
     assumed = (
         f"prompts of {prompt_tokens} tokens, completions of {speed.length:.0%} of {params.rollout.max_new_tokens:,}"
     )
@@ -173,12 +173,13 @@ def profile(
 def pin(
     repository: Annotated[str, typer.Argument(help="A repository on the hub, OWNER/NAME.")],
     model: Annotated[bool, typer.Option("--model", help="Of a model, for `model.revision`.")] = False,
+    branch: Annotated[str, typer.Option(help="Of this branch instead of the main one.")] = "main",
 ) -> None:
     """The newest commit of a dataset on the hub, for its spec in effopd/datasets/specs, or of a model."""
     from huggingface_hub import HfApi
 
     try:
-        print(HfApi().repo_info(repository, repo_type="model" if model else "dataset").sha)
+        print(HfApi().repo_info(repository, revision=branch, repo_type="model" if model else "dataset").sha)
     except Exception as error:  # noqa: BLE001 - no network, no access, no such name: the hub's own words, in one line
         raise DataError(f"{repository}: {' '.join(str(error).split())[:300]}") from None
 

@@ -83,9 +83,17 @@ def apply_profile(name: str, folder: Path, file: Path) -> tuple[Params, list[Cha
 
 def missing_pins(params: Params) -> list[str]:
     """The models on the hub that have no revision yet, as the keys that want one and the names to pin."""
-    wanted = [("model.revision", params.model.source, params.model.revision)]
-    wanted.append(("prompt.revision", params.prompt.tokenizer, params.prompt.revision))
-    return [f"{key} is empty: effopd pin --model {name}" for key, name, pin in wanted if "/" in name and not pin]
+    sources = {"teacher": params.teacher} | {f"teacher.named.{name}": s for name, s in params.teacher.named.items()}
+    wanted = [
+        ("model.revision", params.model.source, params.model.revision),
+        ("prompt.revision", params.prompt.tokenizer, params.prompt.revision),
+        *((f"{key}.revision", s.source, s.revision) for key, s in sources.items() if s.engine != "served"),
+    ]
+    return [
+        f"{key} is empty: effopd pin --model {name}"
+        for key, name, pin in wanted
+        if "/" in name and not pin and not Path(name).is_dir()
+    ]
 
 
 def _put(document: Any, overlay: Mapping[str, Any], path: Path, prefix: str = "") -> Iterator[Change]:

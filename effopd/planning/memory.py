@@ -52,16 +52,36 @@ class Memory:
         return total("always") + max(total("sampling"), total("training"))
 
 
+@dataclass(frozen=True)
+class Teaching:
+    """What scores completions on each rank.
+
+    scoring: the largest model that computes there; None when all of them are served elsewhere. held: parameters of
+    those that transformers runs, in float32. engines: those that vLLM runs, each with its share of the memory.
+    """
+
+    scoring: Shape | None
+    held: int
+    engines: int
+
+
+def reference(student: Shape) -> Teaching:
+    """RL holds its own base."""
+    return Teaching(student, student.parameters, 0)
+
+
 def stage_memory(
-    stage: Stage, params: Params, student: Shape, teacher: Shape | None, prompt_tokens: int, device_memory: float
+    stage: Stage, params: Params, student: Shape, teaching: Teaching, prompt_tokens: int, device_memory: float
 ) -> Memory:
     """What a rank of `stage` needs, with prompts of `prompt_tokens` and completions of `rollout.max_new_tokens`.
 
-    teacher: the model that each rank holds to score completions; None when it runs elsewhere. device_memory: bytes of
-    the device, a share of which is vLLM's.
+    device_memory: bytes of the device, shares of which are vLLM's.
     """
-    judge = Part("reference" if stage == "rl" else "teacher", MASTER * teacher.parameters if teacher else 0, "always")
-    parts = [*_optimisation(params, student), judge]
+    parts = [
+        *_optimisation(params, student),
+        Part("reference" if stage == "rl" else "teacher", MASTER * teaching.held, "always"),
+        Part("teacher in vLLM", teaching.engines * params.teacher.gpu_memory * device_memory, "always"),
+    ]
     if stage == "effopd":
         shard = MASTER * student.parameters / _shards(params)
         offloaded = params.engine.offload_optimizer

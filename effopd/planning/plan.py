@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from effopd.params.schema import Params
-from effopd.planning.memory import Memory, Stage, compute_bytes, stage_memory
+from effopd.planning.memory import Memory, Stage, Teaching, compute_bytes, reference, stage_memory
 from effopd.planning.shapes import Shape
 from effopd.planning.work import Throughput, Work, disk_bytes, run_steps, run_work
 from effopd.tasks.arithmetic import TASK
@@ -32,7 +32,7 @@ class Plan:
     """
 
     student: Shape
-    teacher: Shape | None
+    teaching: Teaching
     memory: Mapping[Stage, Memory]
     work: Mapping[str, Work]
     disk: Mapping[str, float]
@@ -42,16 +42,16 @@ class Plan:
 def make_plan(
     params: Params,
     student: Shape,
-    teacher: Shape | None,
+    teaching: Teaching,
     prompt_tokens: int,
     machine: Machine,
     speed: Throughput,
 ) -> Plan:
-    """teacher: None when it runs elsewhere. prompt_tokens: of the longest prompt."""
+    """teaching: of opd and effopd. prompt_tokens: of the longest prompt."""
     ranks = params.engine.ranks
     device = machine.gpu_memory if machine.gpus else machine.memory / ranks
     memory = {
-        stage: stage_memory(stage, params, student, _judge(stage, student, teacher), prompt_tokens, device)
+        stage: stage_memory(stage, params, student, _judge(stage, student, teaching), prompt_tokens, device)
         for stage in STAGES
     }
     number = compute_bytes(params)
@@ -61,8 +61,8 @@ def make_plan(
         cache = device  # transformers draws all of them together
         if params.rollout.engine == "vllm":
             cache = params.rollout.gpu_memory * device - number * student.parameters
-        judge = _judge(stage, student, teacher)
-        work[run] = run_work(stage, steps, params, student, judge, prompt_tokens, speed, cache)
+        judge = _judge(stage, student, teaching)
+        work[run] = run_work(stage, steps, params, student, judge.scoring, prompt_tokens, speed, cache)
     disk = disk_bytes(params, student)
     problems = [
         *_ranks(params, machine),
@@ -71,7 +71,7 @@ def make_plan(
     ]
     if (total := sum(disk.values())) > machine.disk:
         problems.append(f"disk: checkpoints and their copies need {_size(total)}, {_size(machine.disk)} are free")
-    return Plan(student, teacher, memory, work, disk, tuple(problems))
+    return Plan(student, teaching, memory, work, disk, tuple(problems))
 
 
 def assumed_prompt(params: Params) -> int:
@@ -79,9 +79,8 @@ def assumed_prompt(params: Params) -> int:
     return 2 * params.data.operations + 2 if params.data.source == TASK else 512
 
 
-def _judge(stage: Stage, student: Shape, teacher: Shape | None) -> Shape | None:
-    """RL holds its own base as the reference."""
-    return student if stage == "rl" else teacher
+def _judge(stage: Stage, student: Shape, teaching: Teaching) -> Teaching:
+    return reference(student) if stage == "rl" else teaching
 
 
 def _ranks(params: Params, machine: Machine) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from effopd.planning.here import machine
 from effopd.planning.plan import Plan, assumed_prompt, make_plan
-from effopd.planning.published import student_shape
+from effopd.planning.published import student_shape, teaching
 from effopd.planning.text import parse_size
 from effopd.planning.work import ON_GPU
 from effopd.profiles import read_profile, with_profile
@@ -20,7 +20,8 @@ def profile_plan(name: str, folder: Path, file: Path) -> Plan:
     _, params, _ = with_profile(name, folder, file)
     student = student_shape(params.model, MODELS)
     sizes = (parse_size(size) for size in (meant.gpu_memory, meant.memory, meant.disk))
-    return make_plan(params, student, student, assumed_prompt(params), machine(meant.gpus, *sizes), ON_GPU)
+    teachers = teaching(params.teacher, student)
+    return make_plan(params, student, teachers, assumed_prompt(params), machine(meant.gpus, *sizes), ON_GPU)
 
 
 def summary(name: str, folder: Path, file: Path) -> str:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from effopd.files import DataError
 from effopd.params.model import ModelParams
+from effopd.params.teacher import RL, TeacherParams, TeacherSource
+from effopd.planning.memory import Teaching
 from effopd.planning.shapes import Shape, built_shape, read_shape
 from effopd.tasks.arithmetic import ALPHABET
 
@@ -50,3 +52,21 @@ def source_shape(source: str, revision: str, sources: Path) -> Shape:
     if source in PUBLISHED:
         return PUBLISHED[source]
     raise DataError(f"{source}: its sizes are not known here; fetch them: hf download {source} config.json")
+
+
+def teaching(params: TeacherParams, student: Shape) -> Teaching:
+    """What the teachers of `params` are to each rank; a teacher of `rl` has the student's shape. Raises as above."""
+    here = [source for source in (params, *params.named.values()) if source.engine != "served"]
+    shapes = [_teacher_shape(source, student) for source in here]
+    return Teaching(
+        scoring=max(shapes, key=lambda shape: shape.parameters, default=None),
+        held=sum(s.parameters for s, source in zip(shapes, here, strict=True) if source.engine == "transformers"),
+        engines=sum(source.engine == "vllm" for source in here),
+    )
+
+
+def _teacher_shape(source: TeacherSource, student: Shape) -> Shape:
+    if source.source == RL:
+        return student
+    folder = Path(source.source)
+    return read_shape(folder) if folder.is_dir() else source_shape(source.source, source.revision, folder.parent)

@@ -20,7 +20,8 @@ def parse_size(text: str) -> float:
 
 
 def plan_lines(plan: Plan, ranks: int, machine: Machine, speed: Throughput, assumed: str) -> list[str]:
-    teacher = f"{plan.teacher.parameters:,} parameters on each rank" if plan.teacher else "none on these ranks"
+    scoring = plan.teaching.scoring
+    teacher = f"{scoring.parameters:,} parameters" if scoring else "served elsewhere"
     gib = max(needed.device for needed in plan.memory.values()) >= 2**30
     unit, one = ("GiB", 2**30) if gib else ("MiB", 2**20)
 

@@ -11,16 +11,19 @@ from pathlib import Path
 
 import pytest
 from dvc_project import Project
-from families import FAMILIES, PADDING, write_family
+from families import PADDING, write_family
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from effopd.files import hash_path
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 STAGES = """
+import sys
 from stages import base, effopd, evaluate, opd, prepare, rl, spectral
 for main, *arguments in (
-    [prepare.main], [base.main], [rl.main], [opd.main, 0], [effopd.main, 0],
+    [prepare.main], [base.main], *([[rl.main]] if sys.argv[1] == "rl" else []), [opd.main, 0], [effopd.main, 0],
     [evaluate.main, "opd-0"], [evaluate.main, "effopd-0"], [spectral.main, "opd-0"], [spectral.main, "effopd-0"],
 ):
     main(*arguments)
@@ -38,8 +41,9 @@ def question(a: int, b: int) -> str:
     return f"What is {a} + {b}? Answer with one number."
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_published_model_goes_through_the_stages(sources: Project, tmp_path: Path, family: str) -> None:
+@pytest.mark.parametrize(("family", "teacher"), [("qwen3", "published"), ("qwen2", "rl"), ("llama", "published")])
+def test_a_published_model_goes_through_the_stages(sources: Project, tmp_path: Path, family: str, teacher: str) -> None:
+    """Its teacher is its own after reinforcement learning, or another published one that is padded less."""
     project = Project(shutil.copytree(sources.root, tmp_path / "project"))
     pairs = [(a, b) for a in range(6) for b in range(6)]
     rows = [
@@ -49,6 +53,11 @@ def test_a_published_model_goes_through_the_stages(sources: Project, tmp_path: P
     project.write("data/sources/sums.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     published = project.root / "data/models/published"
     write_family(published, family, [question(a, b) for a, b in pairs])
+    if teacher == "published":
+        folder = project.root / "data/models/teacher"
+        write_family(folder, family, [question(a, b) for a, b in pairs], padding=PADDING - 20, seed=1)
+        project.set_param("teacher", "source", "data/models/teacher")
+        project.set_param("teacher", "revision", hash_path(folder)[:40])
     for section, values in SETTINGS.items():
         for key, value in values.items():
             project.set_param(section, key, value)
@@ -59,7 +68,12 @@ def test_a_published_model_goes_through_the_stages(sources: Project, tmp_path: P
 
     environment = os.environ | {"PYTHONPATH": str(project.root), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", STAGES], cwd=project.root, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", STAGES, teacher],
+        cwd=project.root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
 

@@ -28,9 +28,10 @@ from effopd.models.build import build_model
 from effopd.models.store import load_model, save_model
 from effopd.params.schema import Params
 from effopd.params.section import parse, read_yaml
-from effopd.planning.memory import stage_memory
+from effopd.params.teacher import TeacherParams
+from effopd.planning.memory import Teaching, reference, stage_memory
 from effopd.planning.plan import Machine, make_plan
-from effopd.planning.published import PUBLISHED, source_shape, student_shape
+from effopd.planning.published import PUBLISHED, source_shape, student_shape, teaching
 from effopd.planning.shapes import Shape, built_shape, read_shape
 from effopd.planning.text import parse_size
 from effopd.planning.work import Throughput, checkpoint_bytes, disk_bytes, run_work
@@ -173,14 +174,15 @@ def test_the_optimisers_state_is_twice_the_weights() -> None:
     assert gradients == needed["gradients"]
 
 
-def memory(stage: Any, of: Params, shape: Shape = SHAPE, teacher: Shape | None = SHAPE) -> dict[str, float]:
-    found = stage_memory(stage, of, shape, teacher, prompt_tokens=10, device_memory=1e6)
+def memory(stage: Any, of: Params, shape: Shape = SHAPE) -> dict[str, float]:
+    found = stage_memory(stage, of, shape, reference(SHAPE), prompt_tokens=10, device_memory=1e6)
     return {part.name: part.bytes for part in found.parts}
 
 
 P = 100 * 8 * 2 + 2 * (8 * 4 * (2 + 1) * 2 + 3 * 8 * 16) + 2 * (16 + 8) + 8
 """Parameters of `SHAPE`: embedding and head, projections, norms."""
 
+SERVED = Teaching(None, 0, 0)
 ZERO = {"name": "deepspeed", "ranks": 4, "precision": "bfloat16"}
 
 
@@ -210,9 +212,9 @@ def test_weights_gradients_and_moments_of_each_zero_stage(engine: dict[str, Any]
 
 
 def test_offloading_moves_masters_moments_and_anchor_off_the_device() -> None:
-    on = stage_memory("effopd", params(engine=ZERO | {"zero_stage": 2}), SHAPE, None, 10, 1e6)
+    on = stage_memory("effopd", params(engine=ZERO | {"zero_stage": 2}), SHAPE, SERVED, 10, 1e6)
     off = stage_memory(
-        "effopd", params(engine=ZERO | {"zero_stage": 2, "offload_optimizer": True}), SHAPE, None, 10, 1e6
+        "effopd", params(engine=ZERO | {"zero_stage": 2, "offload_optimizer": True}), SHAPE, SERVED, 10, 1e6
     )
     always = P + 2 * P + P  # masters, moments, anchor of a quarter of the weights
     assert on.host == 0 and off.host == always + 2 * P  # float32 gradients and AdamW's update, more than the snapshot
@@ -232,7 +234,7 @@ def test_sampling_and_training_share_the_memory_of_a_rank() -> None:
         assert found["key-value cache"] == drawn * (10 + 30) * cached * 4
         assert found["logits"] == 2 * 30 * 100 * 4 * 6.5
     assert memory("opd", params(engine={"loss_chunk": 16}))["logits"] == 16 * 100 * 4 * 6.5
-    whole = stage_memory("opd", of, SHAPE, None, 10, 1e6)
+    whole = stage_memory("opd", of, SHAPE, SERVED, 10, 1e6)
     parts = {part.name: part.bytes for part in whole.parts}
     training = parts["gradients"] + parts["AdamW's update"] + parts["activations"] + parts["logits"]
     sampling = parts["key-value cache"] + parts["drawing tokens"]
@@ -242,6 +244,27 @@ def test_sampling_and_training_share_the_memory_of_a_rank() -> None:
 def test_vllm_takes_its_share_of_the_device() -> None:
     found = memory("opd", params(rollout={"engine": "vllm", "gpu_memory": 0.4}))
     assert found["vLLM"] == 4e5 and "key-value cache" not in found
+
+
+def test_teachers_are_planned_for_where_they_run(published: Path) -> None:
+    values = read_yaml(ROOT / "params.yaml")["teacher"]
+    other = values | {"source": str(published / "llama")}
+    del other["named"], other["top_k"], other["gpu_memory"]
+    server = other | {"source": "served-name", "engine": "served", "url": "http://127.0.0.1:8000"}
+
+    def found(**keys: Any) -> Teaching:
+        return teaching(parse(TeacherParams, "teacher", values | keys), SHAPE)
+
+    folder = read_shape(published / "llama")
+    assert found() == Teaching(SHAPE, P, 0)
+    assert found(source=str(published / "llama")) == Teaching(folder, folder.parameters, 0)
+    assert found(engine="vllm") == Teaching(SHAPE, 0, 1)
+    assert found(**server) == SERVED
+    assert found(named={"a": other, "b": server}) == Teaching(folder, P + folder.parameters, 0)
+    assert found(source="Qwen/Qwen3-4B").scoring == PUBLISHED["Qwen/Qwen3-4B"]
+    of = params(teacher={"engine": "vllm", "gpu_memory": 0.25})
+    parts = stage_memory("opd", of, SHAPE, found(engine="vllm"), 10, 1e6).parts
+    assert {part.name: part.bytes for part in parts}["teacher in vLLM"] == 2.5e5
 
 
 def test_disk_counts_every_checkpoint_of_every_run() -> None:
@@ -282,12 +305,12 @@ def test_what_cannot_fit_is_said_with_numbers() -> None:
     shape = PUBLISHED["Qwen/Qwen3-4B"]
     speed = Throughput(3e14, 2e12, 0.5)
     small = Machine(gpus=2, gpu_memory=24 * 2**30, memory=2**36, disk=2**30)
-    found = make_plan(of, shape, shape, 512, small, speed).problems
+    found = make_plan(of, shape, reference(shape), 512, small, speed).problems
     said = ["engine.ranks is 4, there are 2 GPUs", "rollout.gpu_memory gives vLLM 2.4 GiB", "opd: needs", "disk:"]
     assert all(any(problem.startswith(start) for problem in found) for start in said), found
     assert all(re.search(r"\d", problem) for problem in found)
     large = Machine(gpus=4, gpu_memory=2**40, memory=2**40, disk=2**50)
-    assert make_plan(of, shape, shape, 512, large, speed).problems == ()
+    assert make_plan(of, shape, reference(shape), 512, large, speed).problems == ()
 
 
 @pytest.mark.parametrize(

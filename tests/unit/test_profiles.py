@@ -30,7 +30,8 @@ def comments(text: str) -> list[str]:
 
 
 def test_the_papers_settings_are_there() -> None:
-    assert {"qwen3-4b", "qwen3-4b-code", "qwen3-8b-base"} <= set(NAMES)
+    distilled = {f"r1-distill-1.5b-{teacher}" for teacher in ("justrl", "brorl", "prorl")}
+    assert {"qwen3-4b", "qwen3-4b-code", "qwen3-8b-base", "qwen2.5-7b"} | distilled <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -104,6 +105,8 @@ def test_a_pinned_model_needs_no_reminder(file: Path) -> None:
     assert missing_pins(params) == ["model.revision is empty: effopd pin --model Qwen/Qwen3-8B-Base"]
     pinned = params.model.model_copy(update={"revision": "0" * 40})
     assert missing_pins(params.model_copy(update={"model": pinned})) == []
+    _, params, _ = with_profile("r1-distill-1.5b-justrl", PROFILES, file)
+    assert "teacher.revision is empty: effopd pin --model hbx/JustRL-DeepSeek-1.5B" in missing_pins(params)
 
 
 def test_without_a_name_profiles_are_listed_with_what_they_need(
