@@ -21,10 +21,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 STAGES = """
 import sys
-from stages import base, effopd, evaluate, opd, prepare, rl, spectral
+from stages import base, effopd, evaluate, interventions, opd, paths, prepare, report, rl, spectral, timing
 for main, *arguments in (
-    [prepare.main], [base.main], *([[rl.main]] if sys.argv[1] == "rl" else []), [opd.main, 0], [effopd.main, 0],
-    [evaluate.main, "opd-0"], [evaluate.main, "effopd-0"], [spectral.main, "opd-0"], [spectral.main, "effopd-0"],
+    [prepare.main], [base.main], *([[rl.main], [evaluate.main, "rl"]] if sys.argv[1] == "rl" else []),
+    [opd.main, 0], [effopd.main, 0], [evaluate.main, "opd-0"], [evaluate.main, "effopd-0"],
+    [spectral.main, "opd-0"], [spectral.main, "effopd-0"], [interventions.main, "opd-0"],
+    [timing.main], [paths.main], [report.main],
 ):
     main(*arguments)
 """
@@ -91,5 +93,12 @@ def test_a_published_model_goes_through_the_stages(sources: Project, tmp_path: P
         assert [row["step"] for row in curve] == [0, 1, 2]
         summary = json.loads(project.read(f"reports/spectral/{run}/summary.json"))
         assert summary["steps"]["2"]["matrices"] == 14, "seven of each layer"
+    told = json.loads(project.read("reports/summary.json"))
+    assert {row["kind"] for row in told["methods"]["opd"]["windows"]} == {"attention", "mlp"}
+    page = project.read("reports/index.html")
+    left_out = page.split("Looked for, not found, and left out:")[1].split("</li>")[0]
+    assert "models/opd-lr-0.001" in left_out
+    assert ("reports/interventions/rl.parquet" if teacher == "rl" else "models/rl") in left_out
+    assert 'id="windows"' in page and 'id="alpha"' in page and 'id="speedup"' in page
     triggers = [json.loads(line) for line in project.read("models/effopd-0/triggers.jsonl").splitlines()]
     assert [row["step"] for row in triggers] == [1, 2]
