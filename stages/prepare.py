@@ -34,6 +34,8 @@ def main() -> None:
     benchmark = stage.params("benchmark", BenchmarkParams, unused=_UNUSED)
     stage.input(SOURCES)
     stage.input(SPECS)
+    if prompt.style == "chat" and Path(prompt.tokenizer).is_dir():
+        stage.input(prompt.tokenizer)
     renderer = Renderer(prompt)
 
     if params.source == arithmetic.TASK:

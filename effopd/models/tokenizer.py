@@ -53,6 +53,8 @@ def encode_demonstrations(
     tokenizer: PreTrainedTokenizerBase, pairs: Sequence[tuple[str, str]]
 ) -> tuple[list[list[int]], list[int]]:
     """Prompt, completion and end token of each pair as ids, and the length of each prompt."""
+    if not pairs:
+        return [], []
     prompts = tokenizer([prompt for prompt, _ in pairs])["input_ids"]
     completions = tokenizer([completion for _, completion in pairs], add_special_tokens=False)["input_ids"]
     rows = [p + c + [tokenizer.eos_token_id] for p, c in zip(prompts, completions, strict=True)]

@@ -100,6 +100,7 @@ def test_prompts_begin_once_and_completions_never(published: Path) -> None:
     (row,), (length,) = encode_demonstrations(tokenizer, [("What is 3", " + 4")])
     assert row[0] == begin and row.count(begin) == 1 and row[-1] == tokenizer.eos_token_id
     assert tokenizer.decode(row[length:-1]) == " + 4"
+    assert encode_demonstrations(tokenizer, []) == ([], []), "a base that is left as it is needs none"
 
 
 @pytest.mark.parametrize("family", FAMILIES)
