@@ -170,6 +170,28 @@ def profile(
 
 
 @app.command()
+def references(
+    dataset: Annotated[str, typer.Argument(help="A published dataset, or a file of your own.")],
+    sources: Annotated[Path, typer.Option(help="The folder with local copies.")] = Path("data/sources"),
+) -> None:
+    """Whether reference answers are graded as right in a box and in a sentence, and other rows' as wrong."""
+    from effopd.datasets.catalogue import load
+    from effopd.datasets.references import check_references
+
+    loaded = load(dataset, sources, seed=0)
+    found = check_references(loaded.examples)
+    print(f"{loaded.title}: {found.graded} answers; {len(loaded.rejected)} rows cannot be used")
+    for what, wrong in (
+        ("boxed, not graded as right", found.boxed),
+        ("in a sentence, not graded as right", found.said),
+        ("of another row, graded as right", found.others),
+    ):
+        print(f"{what}: {len(wrong)}")
+        for case in wrong:
+            print(f"  row {case.row}: {' '.join(case.completion.split())}  ({case.reason})")
+
+
+@app.command()
 def pin(
     repository: Annotated[str, typer.Argument(help="A repository on the hub, OWNER/NAME.")],
     model: Annotated[bool, typer.Option("--model", help="Of a model, for `model.revision`.")] = False,

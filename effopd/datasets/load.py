@@ -95,23 +95,36 @@ def _json_rows(path: Path) -> Iterator[tuple[int, Row | DataError]]:
                 row = json.loads(line.decode("utf-8"))
             except UnicodeDecodeError as error:
                 yield number, DataError(f"not valid UTF-8 ({error.reason} at byte {error.start})")
-            except (json.JSONDecodeError, RecursionError) as error:
+            except (ValueError, RecursionError) as error:  # ValueError: a number of thousands of digits too
                 yield number, DataError(f"not valid JSON ({error})")
             else:
-                yield number, row if isinstance(row, dict) else DataError("not a JSON object")
+                yield number, _checked(row)
     if number == 0:
         raise DataError(f"{path}: no rows")
+
+
+def _checked(row: Any) -> Row | DataError:
+    """A JSON value as a row; what is none, or holds text that no file can hold, comes as the error that it is."""
+    if not isinstance(row, dict):
+        return DataError("not a JSON object")
+    try:
+        json.dumps(row, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError as error:
+        return DataError(f"not valid text (half of a surrogate pair, {error.object[error.start]!a})")
+    except RecursionError:
+        return DataError("nested too deeply")
+    return row
 
 
 def _csv_rows(path: Path) -> list[Row]:
     options = pyarrow.csv.ParseOptions(newlines_in_values=True)
     try:
-        table = pyarrow.csv.read_csv(path, parse_options=options)
-    except (pa.ArrowException, OSError) as error:
+        rows = list(pyarrow.csv.read_csv(path, parse_options=options).to_pylist())
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not a readable CSV file ({_first_line(error)})") from None
-    if table.num_rows == 0:
+    if not rows:
         raise DataError(f"{path}: no rows")
-    return list(table.to_pylist())
+    return rows
 
 
 def _first_line(error: Exception) -> str:

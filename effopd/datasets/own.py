@@ -64,7 +64,7 @@ def _answer(task: str, answer: Any) -> str:
         try:
             value = json.loads(answer) if isinstance(answer, str) else answer
             return CodeTests(**{name: part for name, part in value.items() if part is not None}).to_json()
-        except (ValueError, TypeError, AttributeError) as error:
+        except (AttributeError, RecursionError, TypeError, ValueError) as error:
             raise DataError(f"'answer' is not a set of tests ({error})") from None
     if isinstance(answer, bool) or not isinstance(answer, (str, int, float)) or not str(answer).strip():
         raise DataError("'answer' is missing, empty or not a text")

@@ -52,8 +52,10 @@ def read_examples(
             if isinstance(row, DataError):
                 raise row
             examples.append(_read(spec, number, row, seed))
-        except (DataError, ValueError, TypeError, KeyError, RecursionError) as error:
-            rejected.append(Rejected(number, str(error) or type(error).__name__))
+        except DataError as error:
+            rejected.append(Rejected(number, str(error)))
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+            rejected.append(Rejected(number, f"not in the published layout ({type(error).__name__}: {error})"))
     return examples, rejected
 
 

@@ -1,12 +1,14 @@
-"""Results in the layout of EleutherAI's lm-evaluation-harness 0.4, for the tools that read it.
+"""Results in the layout of EleutherAI's lm-evaluation-harness, for the tools that read it.
 
-A folder with ``results_DATE.json`` and ``samples_TASK_DATE.jsonl``. The date in the names is the epoch's first second:
-those tools want one, and equal results shall give equal bytes.
+Its `lm_eval/result_schema.py` (0.4.13) says what the fields are. A folder with ``results_DATE.json`` and
+``samples_TASK_DATE.jsonl``. The date in the names is the epoch's first second: those tools want one, and equal results
+shall give equal bytes.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ from effopd.tasks.problems import Problem
 DATE = "1970-01-01T00-00-00.000000"
 METRIC = "exact_match"
 VERSION = 1.0
+
+_FORBIDDEN = re.compile(r"[\"<>:/|\\?*\[\]]+")  # in a model's name as part of a path
 
 
 def export(
@@ -34,7 +38,7 @@ def export(
     samples = [_sample(i, problems[i], mine, settings) for i, mine in enumerate(by_problem)]
     hashes = "".join(row["doc_hash"] + row["prompt_hash"] + row["target_hash"] for row in samples)
     results = {
-        "results": {task: _results(task, summary)},
+        "results": {task: _results(task, len(problems), summary)},
         "group_subtasks": {task: []},
         "configs": {task: _config(task, settings, summary["samples"])},
         "versions": {task: VERSION},
@@ -45,13 +49,14 @@ def export(
             "model": "hf",
             "model_args": f"pretrained={model}",
             "batch_size": None,
+            "limit": None,
             "random_seed": settings["seed"],
         },
         "model_source": "hf",
         "model_name": model,
-        "model_name_sanitized": model.replace("/", "__"),
+        "model_name_sanitized": _FORBIDDEN.sub("__", model),
         "task_hashes": {task: _hash(hashes)},
-        "date": 0,
+        "date": 0.0,
     }
     with atomic_path(folder) as temporary:
         temporary.mkdir()
@@ -59,11 +64,12 @@ def export(
         write_jsonl(temporary / f"samples_{task}_{DATE}.jsonl", samples)
 
 
-def _results(task: str, summary: dict[str, Any]) -> dict[str, Any]:
+def _results(task: str, problems: int, summary: dict[str, Any]) -> dict[str, Any]:
     values = {METRIC: summary["accuracy"], **_pass_names(summary)}
     errors = {f"{METRIC}_stderr,none": summary["standard_error"]}
     errors |= {f"{name}_stderr,none": "N/A" for name in _pass_names(summary)}
-    return {"alias": task, **{f"{name},none": value for name, value in values.items()}, **errors}
+    about = {"name": task, "alias": task, "sample_len": problems}
+    return about | {f"{name},none": value for name, value in values.items()} | errors
 
 
 def _pass_names(summary: dict[str, Any]) -> dict[str, float]:

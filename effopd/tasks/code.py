@@ -51,12 +51,22 @@ class CodeTests:
     memory_mb: int = 512
 
     def __post_init__(self) -> None:
+        if not (isinstance(self.inputs, list) and isinstance(self.outputs, list)):
+            raise ValueError("inputs and outputs must be lists")
         if len(self.inputs) != len(self.outputs) or not self.inputs:
             raise ValueError(
                 f"{len(self.inputs)} inputs and {len(self.outputs)} outputs; expected as many, at least one"
             )
         if self.function is None and not all(isinstance(text, str) for text in [*self.inputs, *self.outputs]):
             raise ValueError("inputs and outputs of a program must be texts")
+        if self.function is not None and not all(isinstance(arguments, list) for arguments in self.inputs):
+            raise ValueError("each input of a function must be its list of arguments")
+        if not all(text is None or (isinstance(text, str) and text) for text in (self.function, self.checker)):
+            raise ValueError("function and checker must be texts")
+        if not isinstance(self.seconds, (int, float)) or not 0 < self.seconds <= 3600:
+            raise ValueError("seconds must be a number above 0, at most 3600")
+        if not isinstance(self.memory_mb, int) or not 0 < self.memory_mb <= 1 << 20:
+            raise ValueError(f"memory_mb must be a whole number above 0, at most {1 << 20}")
 
     def to_json(self) -> str:
         return canonical_json({name: value for name, value in asdict(self).items() if value is not None})

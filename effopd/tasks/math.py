@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from itertools import accumulate
 
 from effopd.tasks import math_process
 from effopd.tasks.extraction import after_thinking, announced, bare, last_boxed, last_line
@@ -19,9 +20,11 @@ APPROXIMATE_TASK = "math-approximate"
 
 TOLERANCE = 0.01
 LONGEST_ANSWER = 2_000  # characters; no answer to compare is longer
+DEEPEST_ANSWER = 10  # brackets in brackets; 5 in 25,000 reference answers
 
 _NUMBER = r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|[-+]?\.\d+"
 _PLAIN_NUMBER = re.compile(_NUMBER)
+_FRACTION = re.compile(r"(-?)\\frac(?:\{(\d+)\}|(\d))(?:\{(\d+)\}|(\d))|(-?)(\d+)/(\d+)")
 _WORDS = re.compile(r"[A-Za-z][A-Za-z'’\- ]*[A-Za-z]")
 _UNFINISHED = re.compile(r"\\(?:boxed|fbox)\s*\{")  # a box that was never closed
 _CONSTANTS = {"pi", "infinity", "infty", "inf", "oo"}
@@ -38,10 +41,12 @@ def verify(problem: Problem, completion: str) -> Verdict:
         return wrong("no answer found")
     if len(answer) > LONGEST_ANSWER:
         return wrong(f"the answer has {len(answer)} characters")
-    quick = compare_plainly(problem.answer, answer, TOLERANCE if problem.task == APPROXIMATE_TASK else 0.0)
+    tolerance = TOLERANCE if problem.task == APPROXIMATE_TASK else 0.0
+    quick = compare_plainly(problem.answer, answer, tolerance)
     if quick is not None:
         return quick
-    tolerance = TOLERANCE if problem.task == APPROXIMATE_TASK else 0.0
+    if _depth(answer) > DEEPEST_ANSWER:  # math-verify's parser may take exponentially long
+        return wrong(f"the answer is nested {_depth(answer)} deep")
     judged = math_process.ask(gold=problem.answer, answer=answer, tolerance=tolerance)
     shown = f"{shortened(answer)} against {shortened(problem.answer)}"
     return right(f"equivalent: {shown}") if judged.right else wrong(f"{judged.reason}: {shown}")
@@ -66,11 +71,15 @@ def compare_plainly(gold: str, answer: str, tolerance: float) -> Verdict | None:
         same = gold_words == answer_words
         return right(f"same words: {gold_words}") if same else wrong(f"{shortened(answer)} is not {shortened(gold)}")
     gold_number, answer_number = (plain_number(text.removesuffix("\\%")) for text in (gold_text, answer_text))
-    if gold_number is not None and answer_number is not None:
-        same = abs(gold_number - answer_number) <= Fraction(tolerance) * abs(gold_number)
-        shown = f"{shortened(answer)} against {shortened(gold)}"
-        return right(f"same number: {shown}") if same else wrong(f"another number: {shown}")
-    return None
+    if gold_number is None or answer_number is None:
+        return None
+    shown = f"{shortened(answer)} against {shortened(gold)}"
+    if abs(gold_number - answer_number) <= Fraction(tolerance) * abs(gold_number):
+        return right(f"same number: {shown}")
+    texts = gold_text + answer_text
+    if "." in texts and ("/" in texts or "frac" in texts):
+        return None  # 0.333333 for a third: math-verify knows how many digits count
+    return wrong(f"another number: {shown}")
 
 
 def canonical(answer: str) -> str:
@@ -83,10 +92,20 @@ def canonical(answer: str) -> str:
 
 
 def plain_number(text: str) -> Fraction | None:
-    """The value of ``-1,234.5`` exactly; None for anything else."""
-    if len(text) > 100 or not _PLAIN_NUMBER.fullmatch(text):
+    """The value of ``-1,234.5``, ``1/2`` or ``-\\frac{1}{2}`` exactly; None for anything else."""
+    if len(text) > 100:
         return None
-    return Fraction(text.replace(",", ""))
+    if _PLAIN_NUMBER.fullmatch(text):
+        return Fraction(text.replace(",", ""))
+    if (match := _FRACTION.fullmatch(text)) is None:
+        return None
+    sign, *digits = (group for group in match.groups() if group is not None)
+    return None if not int(digits[1]) else Fraction(int(sign + digits[0]), int(digits[1]))
+
+
+def _depth(answer: str) -> int:
+    """How many brackets are open at once."""
+    return max(accumulate((sign in "([{") - (sign in ")]}") for sign in answer), default=0)
 
 
 def _words(answer: str) -> str | None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from pydantic import TypeAdapter
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from effopd.evaluation.benchmark import summarise
@@ -164,17 +166,48 @@ def test_records_come_back_from_parquet(tmp_path: Path) -> None:
         read_records(tmp_path / "r.parquet")
 
 
+HARNESS_RESULTS = {  # lm_eval/result_schema.py of lm-evaluation-harness 0.4.13, the fields that its tools read
+    "results": dict[str, dict[str, float | str]], "group_subtasks": dict[str, list[str]],
+    "configs": dict[str, dict[str, Any]], "versions": dict[str, str | float | None], "n-shot": dict[str, int],
+    "higher_is_better": dict[str, dict[str, bool | None]], "n-samples": dict[str, dict[str, int]],
+    "config": dict[str, Any], "date": float, "model_source": str, "model_name": str, "model_name_sanitized": str,
+    "task_hashes": dict[str, str],
+}  # fmt: skip
+HARNESS_SAMPLE = {
+    "doc_id": int, "doc": dict[str, Any], "target": str, "arguments": dict[str, dict[str, Any]],
+    "resps": list[list[str]], "filtered_resps": list[str], "filter": str, "metrics": list[str], "doc_hash": str,
+    "prompt_hash": str, "target_hash": str, "exact_match": float,
+}  # fmt: skip
+
+
+def assert_fits(value: dict[str, Any], schema: dict[str, Any]) -> None:
+    assert value.keys() == schema.keys()
+    for name, kind in schema.items():
+        TypeAdapter(kind).validate_python(value[name], strict=True)
+
+
 def test_the_export_has_the_harnesss_layout(tmp_path: Path) -> None:
     summary = summarise(RECORDS, 4, confidence=0.95, seed=0)
     settings = {"seed": 0, "max_new_tokens": 9, "shots": 4}
     export(tmp_path / "lm-eval", "minerva", "models/opd-0", PROBLEMS, RECORDS, summary, settings)
     results = json.loads((tmp_path / "lm-eval" / f"results_{DATE}.json").read_text(encoding="utf-8"))
-    assert results["results"]["minerva"]["exact_match,none"] == pytest.approx(0.25)
-    assert results["results"]["minerva"]["pass@4,none"] == pytest.approx(2 / 3)
-    for key in ("versions", "n-shot", "configs", "higher_is_better", "n-samples", "group_subtasks", "task_hashes"):
-        assert "minerva" in results[key]
-    lines = (tmp_path / "lm-eval" / f"samples_minerva_{DATE}.jsonl").read_text(encoding="utf-8").splitlines()
-    rows = [json.loads(line) for line in lines]
+    assert_fits(results, HARNESS_RESULTS)
+    assert results["model_name_sanitized"] == "models__opd-0"
+    measured = results["results"]["minerva"]
+    assert (measured["name"], measured["alias"], measured["sample_len"]) == ("minerva", "minerva", 3)
+    assert measured["exact_match,none"] == pytest.approx(0.25)
+    assert measured["exact_match_stderr,none"] == pytest.approx(summary["standard_error"])
+    assert measured["pass@4,none"] == pytest.approx(2 / 3)
+    assert results["n-samples"]["minerva"] == {"original": 3, "effective": 3}
+    assert results["configs"]["minerva"]["output_type"] == "generate_until"
+    assert [metric["metric"] for metric in results["configs"]["minerva"]["metric_list"]] == ["exact_match"]
+
+    # its own `get_file_task_name`: between the first and the last underscore
+    file = next((tmp_path / "lm-eval").glob("samples_*.jsonl"))
+    assert file.name[file.name.find("_") + 1 : file.name.rfind("_")] == "minerva"
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     assert [row["doc_id"] for row in rows] == [0, 1, 2]
+    for row in rows:
+        assert_fits(row, HARNESS_SAMPLE)
+        assert row["arguments"]["gen_args_0"]["arg_0"] == f"prompt {row['doc_id']}"
     assert rows[0]["resps"] == [["c00", "c01", "c02", "c03"]] and rows[0]["exact_match"] == 0.5
-    assert {"doc", "target", "arguments", "filtered_resps", "filter", "metrics", "doc_hash"} <= rows[0].keys()

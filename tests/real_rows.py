@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-_BESIDE = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+_BESIDE = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 ROWS = Path(os.environ.get("EFFOPD_REAL_ROWS", _BESIDE))
 FILES = {
     "deepmath_train.parquet": ("deepmath", 14116),
