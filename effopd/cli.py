@@ -176,7 +176,7 @@ def references(
 ) -> None:
     """Whether reference answers are graded as right in a box and in a sentence, and other rows' as wrong."""
     from effopd.datasets.catalogue import load
-    from effopd.datasets.references import check_references
+    from effopd.evaluation.references import check_references
 
     loaded = load(dataset, sources, seed=0)
     found = check_references(loaded.examples)

@@ -17,9 +17,9 @@ from installed import needs_bubblewrap
 from real_rows import FILES, ROWS, needs_real_rows
 
 from effopd.datasets.load import load_rows
-from effopd.datasets.references import check_references
 from effopd.datasets.rows import Example, read_examples
 from effopd.datasets.spec import read_spec, spec_file
+from effopd.evaluation.references import check_references
 from effopd.files import DataError
 from effopd.sandbox.run import SandboxError
 from effopd.tasks import choice, code, exact, math, math_worker, verifiers
