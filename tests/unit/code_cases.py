@@ -14,8 +14,13 @@ def cpp(source: str) -> str:
     return f"```cpp\n#include <bits/stdc++.h>\nusing namespace std;\n{source}\n```"
 
 
+def lean(source: str) -> str:
+    return f"```cpp\n#include <cstdio>\n#include <cstdlib>\n#include <cmath>\n{source}\n```"
+
+
 ADD = CodeTests(inputs=["1 2\n", "-5 3\n", "1000000000 1000000000\n"], outputs=["3\n", "-2\n", "2000000000\n"])
 LINES = CodeTests(inputs=["3\n"], outputs=["1\n2\n3\n"])
+HASTY = CodeTests(inputs=["3\n"], outputs=["1\n2\n3\n"], seconds=0.2)
 REAL = CodeTests(inputs=["2\n"], outputs=["1.41421356\n"])
 ECHO = CodeTests(inputs=["größe ✓\n"], outputs=["größe ✓\n"])
 FUNCTION = CodeTests(inputs=[[[3, 1, 2]], [[]]], outputs=[[1, 2, 3], []], function="ordered")
@@ -112,6 +117,19 @@ CASES: list[tuple[str, CodeTests, bool]] = [
     (py("print('5 2')"), FACTORS, False),
     (py("print('hello')"), FACTORS, False),
     (py("print(1)\n" * 3 + "import os\nos._exit(0)"), FACTORS, False),
-    (py("while True: pass"), LINES, False),
+    (py("while True: pass"), HASTY, False),
+    (lean("int main(){for(;;);}"), HASTY, False),
+    (lean("int main(){int n;scanf(\"%d\",&n);while(n)printf(\"%d\\n\",n--);}"), LINES, False),
+    (lean("int main(){int n,i=0;scanf(\"%d\",&n);while(i++<n)printf(\"%d \",i);}"), LINES, True),
+    (lean("int main(){long long a,b;scanf(\"%lld%lld\",&a,&b);printf(\"%lld\\n\",a+b);}"), ADD, True),
+    (lean("int main(){long long a,b;scanf(\"%lld%lld\",&a,&b);printf(\"%.1f\\n\",double(a+b));}"), ADD, False),
+    (lean("int main(){unsigned a,b;scanf(\"%u%u\",&a,&b);printf(\"%u\\n\",a+b);}"), ADD, False),
+    (lean("int main(){int a,b;scanf(\"%d%d\",&a,&b);printf(\"%d\\n\",a+b);abort();}"), ADD, False),
+    (lean("int main(){double x;scanf(\"%lf\",&x);printf(\"%.3f\",sqrt(x));}"), REAL, False),
+    (lean("int main(){puts(\"2 6\");}"), FACTORS, True),
+    (lean("int main(){puts(\"12 1\");}"), FACTORS, False),
+    (lean("int main(){return 1/0*0;}"), LINES, False),
+    (lean("int main(){for(size_t n=1<<20;;n*=2){char*p=new char[n];p[n/2]=1;fprintf(stderr,\"%p\",p);}}"), LINES, False),
+    ("Plain C:\n```c\n#include <stdio.h>\nint main(){long long a,b;scanf(\"%lld%lld\",&a,&b);printf(\"%lld\",a+b);}\n```", ADD, True),
     (py("def f(n): return f(n + 1)\nf(0)"), LINES, False),
 ]  # fmt: skip
