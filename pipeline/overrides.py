@@ -80,7 +80,9 @@ def _find(text: str, key: str) -> tuple[int, int, object]:
 
 def _as_yaml(value: object) -> str:
     """The value on one line, read the same by YAML 1.1 and 1.2."""
-    if isinstance(value, float) and math.isfinite(value):
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
         mantissa, *exponent = repr(value).split("e")
         return "e".join([mantissa if "." in mantissa else f"{mantissa}.0", *exponent])
     if isinstance(value, list):

@@ -23,7 +23,10 @@ class Settings:
 
     @property
     def check_command(self) -> list[str]:
-        return shlex.split(self.check)
+        try:
+            return shlex.split(self.check)
+        except ValueError as error:
+            raise PipelineError(f"prefect.yaml: {SECTION}.check: {error} in {self.check!r}") from error
 
 
 def read_settings(root: Path) -> Settings:
@@ -32,9 +35,12 @@ def read_settings(root: Path) -> Settings:
     if not path.exists():
         return Settings()
     try:
-        section = (YAML(typ="safe", pure=True).load(path) or {}).get(SECTION) or {}
+        document = YAML(typ="safe", pure=True).load(path)
     except YAMLError as error:
         raise PipelineError(f"{path}: {' '.join(str(error).split())}") from error
+    section = (document.get(SECTION) if isinstance(document, dict) else None) or {}
+    if not isinstance(section, dict):
+        raise PipelineError(f"prefect.yaml: {SECTION}: expected keys with text, got {section!r}")
     for key, value in section.items():
         if key not in {field.name for field in fields(Settings)} or not isinstance(value, str):
             raise PipelineError(f"prefect.yaml: {SECTION}.{key}: unknown, or not text")

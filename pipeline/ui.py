@@ -53,7 +53,7 @@ def serve(root: Path, port: int, limit: int) -> None:
     print(f"Starting; messages of the server and the worker go to {logs}")
     try:
         with held(["server", "start", "--host", HOST, "--port", str(port)], root, environment, logs) as server:
-            _wait_for_server(port, server, logs)
+            wait_for_server(port, server, logs)
             run_prefect(root, environment, "work-pool", "create", POOL, "--type", "process", known="already exists")
             run_prefect(root, environment, "--no-prompt", "deploy", "--all")
             environment[WORKSPACE] = str(root)
@@ -135,7 +135,7 @@ def _taken(port: int) -> bool:
         return probe.connect_ex((HOST, port)) == 0
 
 
-def _wait_for_server(port: int, server: "subprocess.Popen[bytes]", logs: Path) -> None:
+def wait_for_server(port: int, server: "subprocess.Popen[bytes]", logs: Path) -> None:
     deadline = time.monotonic() + START
     while time.monotonic() < deadline and server.poll() is None:
         try:

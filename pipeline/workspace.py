@@ -194,9 +194,12 @@ def check_params(root: Path) -> None:
     command = read_settings(root).check_command
     if not command:
         return
-    done = subprocess.run(
-        command, cwd=root, env={**os.environ, **path_first()}, capture_output=True, text=True, check=False
-    )
+    try:
+        done = subprocess.run(
+            command, cwd=root, env={**os.environ, **path_first()}, capture_output=True, text=True, check=False
+        )
+    except OSError as error:
+        raise PipelineError(f"prefect.yaml: pipeline.check: {error}") from error
     if done.returncode != 0:
         said = (done.stderr.strip() or done.stdout.strip() or f"exited with {done.returncode}").splitlines()
         raise PipelineError(f"{command[0]}: {said[-1]}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from dvc_example import DVC_YAML, PARAMS_YAML, WORK_PY
 from dvc_project import Project
+from served import Server, deploy, served
 
 
 @pytest.fixture(scope="session")
@@ -52,3 +53,26 @@ def server() -> Iterator[None]:
 
     with prefect_test_harness(server_startup_timeout=120):
         yield
+
+
+@pytest.fixture(scope="session")
+def all_served(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Project, Server]]:
+    """A finished project behind `pipeline ui`, shared by all tests that need a deployment."""
+    project = deploy(finished, tmp_path_factory.mktemp("served") / "project")
+    with served(project, tmp_path_factory.mktemp("home")) as server:
+        yield project, server
+
+
+@pytest.fixture
+def deployed(all_served: tuple[Project, Server]) -> Iterator[Project]:
+    """The served project, every test with its own workspace state undone."""
+    project, _ = all_served
+    yield project
+    (project.root / "hold").unlink(missing_ok=True)
+    project.git("checkout", "-q", ".")
+    project.dvc("checkout", "-q", "--force")
+
+
+@pytest.fixture
+def serving(all_served: tuple[Project, Server]) -> Server:
+    return all_served[1]

@@ -129,11 +129,11 @@ def test_a_killed_stage_is_tried_again(project: Project) -> None:
 
 
 def test_two_siblings_share_the_time(project: Project) -> None:
-    project.set_param("train", "seconds", 3.0)
+    project.set_param("train", "seconds", 2.0)
     serial = time.monotonic()
     run(project, targets="train", max_parallel=1)
     serial = time.monotonic() - serial
-    project.set_param("train", "seconds", 3.001)
+    project.set_param("train", "seconds", 2.001)
     parallel = time.monotonic()
     state = run(project, targets="train", max_parallel=2)
     parallel = time.monotonic() - parallel

@@ -34,6 +34,7 @@ def applied(line: str) -> str:
         ("run.seed=7", "seed: 1 ", "seed: 7 "),
         ("run.ratio=2", "ratio: 1.0", "ratio: 2.0"),
         ("run.ratio=1e-5", "ratio: 1.0", "ratio: 1.0e-05"),
+        ("run.ratio=-.inf", "ratio: 1.0", "ratio: -.inf"),
         ("run.name=3", '"a name"', '"3"'),
         ("run.name='two words'", '"a name"', '"two words"'),
         ("run.fast=true", "false", "true"),

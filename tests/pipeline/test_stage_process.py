@@ -1,5 +1,6 @@
 """One stage as a process: its outcome from the real DVC, failures told apart, nothing left behind when stopped."""
 
+import json
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 from dvc_project import Project, no_locks, wait_until
 
 from pipeline.outcome import Outcome
-from pipeline.stage import StageResult, run_stage
+from pipeline.stage import StageResult, release_dead_locks, run_stage
 
 pytestmark = pytest.mark.slow
 
@@ -132,3 +133,19 @@ def test_the_stage_ends_when_the_process_that_runs_it_is_killed(project: Project
     runner.wait()
     wait_until(lambda: not psutil.pid_exists(int(pids.read_text())), seconds=15)
     wait_until(lambda: no_locks(project), seconds=5)
+
+
+def test_locks_of_killed_processes_are_released_and_those_of_the_living_are_kept(project: Project) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    dead, alive = ({"pid": pid, "cmd": "dvc repro notes"} for pid in (gone.pid, os.getpid()))
+    words, notes, data = (str(project.root / name) for name in ("words.txt", "notes.txt", "data.txt"))
+    table = project.root / ".dvc/tmp/rwlock"
+    table.write_text(json.dumps({"write": {notes: dead, data: alive}, "read": {words: [dead, alive]}}))
+    release_dead_locks(project.root)
+    assert json.loads(table.read_text()) == {"write": {data: alive}, "read": {words: [alive]}}
+    table.write_text(json.dumps({"write": {notes: dead}, "read": {words: [dead]}}))
+    release_dead_locks(project.root)
+    project.write("words.txt", "other words\n")
+    assert run_notes(project)[0].outcome is Outcome.RAN
+    assert no_locks(project)

@@ -1,0 +1,159 @@
+"""A project served by `pipeline ui`, Prefect's REST API as the browser uses it, and what must be gone afterwards."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import yaml
+from dvc_project import Project, wait_until
+
+CODE = Path(__file__).parents[2]
+FINAL = ("Completed", "Failed", "Crashed", "Cancelled")
+QUICK = {  # a person can wait ten seconds for a worker and a minute for a schedule, a test need not
+    "PREFECT_WORKER_QUERY_SECONDS": "2",
+    "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "3",
+}
+CHECK_PY = """\
+import sys, yaml
+if yaml.safe_load(open(sys.argv[1]))["train"]["steps"] < 1:
+    sys.exit("train.steps: must be at least 1")
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """Prefect's REST API."""
+
+    port: int
+
+    @property
+    def api(self) -> str:
+        return f"http://127.0.0.1:{self.port}/api"
+
+    def answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.api}/health", timeout=5).is_success
+        except httpx.HTTPError:
+            return False
+
+    def post(self, path: str, **body: object) -> Any:
+        for _ in range(10):
+            answer = httpx.post(f"{self.api}/{path}", json=body, timeout=30)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:  # the server's SQLite was busy
+                break
+            time.sleep(0.5)
+        answer.raise_for_status()
+        return answer.json()
+
+    def deployment(self) -> dict[str, Any]:
+        (found,) = self.post("deployments/filter")
+        assert isinstance(found, dict)
+        return found
+
+    def start(self, **parameters: object) -> str:
+        run = self.post(
+            f"deployments/{self.deployment()['id']}/create_flow_run",
+            parameters=parameters,
+            state={"type": "SCHEDULED"},
+        )
+        return str(run["id"])
+
+    def named(self, name: str) -> str:
+        """The flow run of this name."""
+        (found,) = self.post("flow_runs/filter", flow_runs={"name": {"any_": [name]}})
+        return str(found["id"])
+
+    def state(self, run: str) -> tuple[str, str]:
+        answer = httpx.get(f"{self.api}/flow_runs/{run}", timeout=30)
+        answer.raise_for_status()
+        state = answer.json()["state"]
+        return state["name"], state["message"] or ""
+
+    def finished(self, run: str, seconds: float = 90) -> tuple[str, str]:
+        wait_until(lambda: self.state(run)[0] in FINAL, seconds)
+        return self.state(run)
+
+    def tasks(self, run: str | None = None) -> dict[str, str]:
+        """State by task, of one flow run or of all."""
+        found = self.post("task_runs/filter", **({"flow_runs": {"id": {"any_": [run]}}} if run else {}))
+        return {task["name"]: task["state_name"] for task in found}
+
+    def said(self, run: str) -> str:
+        """What the run logged."""
+        entries = self.post("logs/filter", logs={"flow_run_id": {"any_": [run]}}, sort="TIMESTAMP_ASC")
+        return "\n".join(entry["message"] for entry in entries)
+
+    def cancel(self, run: str) -> None:
+        self.post(f"flow_runs/{run}/set_state", state={"type": "CANCELLING"})
+
+    def scheduled_runs(self) -> list[str]:
+        """Completed runs that nobody but a schedule has started."""
+        found = self.post("flow_runs/filter", flow_runs={"state": {"type": {"any_": ["COMPLETED"]}}})
+        return [run["id"] for run in found if run["auto_scheduled"]]
+
+    def forget_schedule(self, slug: str) -> None:
+        deployment = self.deployment()
+        (entry,) = [schedule for schedule in deployment["schedules"] if schedule["slug"] == slug]
+        path = f"{self.api}/deployments/{deployment['id']}/schedules/{entry['id']}"
+        # SQLite may be busy with the run that the schedule has just started
+        wait_until(lambda: httpx.delete(path, timeout=30).is_success, 60)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def deploy(finished: Project, root: Path) -> Project:
+    """A copy of the finished project that holds this repository's deployment, and a check of its parameters."""
+    project = Project(shutil.copytree(finished.root, root))
+    settings = yaml.safe_load((CODE / "prefect.yaml").read_text())
+    settings["pipeline"] = {"check": "python check.py params.yaml", "report": "report.html"}
+    project.write("prefect.yaml", yaml.safe_dump(settings))
+    project.write("check.py", CHECK_PY)
+    (project.root / "pipeline").symlink_to(CODE / "pipeline")
+    project.commit("deploy")
+    return project
+
+
+@contextmanager
+def served(project: Project, home: Path) -> Iterator[Server]:
+    """Everything that `pipeline ui` starts, until the block ends."""
+    port = free_port()
+    with (home / "ui.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pipeline", "ui", "--port", str(port)],
+            cwd=project.root,
+            env={**os.environ, **QUICK, "PREFECT_HOME": str(home)},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            wait_until(lambda: b"Open http" in (home / "ui.log").read_bytes() or process.poll() is not None, 150)
+            assert process.poll() is None, (home / "ui.log").read_text()
+            yield Server(port)
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(60)
+
+
+def stage_processes(folder: Path) -> list[int]:
+    """Processes of stages: those that work in the folder and were started by DVC."""
+    found = []
+    for process in psutil.process_iter(["cwd", "cmdline"]):
+        command = process.info["cmdline"] or []
+        if process.info["cwd"] == str(folder) and ("work.py" in command or "repro" in command):
+            found.append(process.pid)
+    return found

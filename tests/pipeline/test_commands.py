@@ -1,0 +1,126 @@
+"""`python -m pipeline`: what it prints, and that a mistake of its user ends in one line."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from dvc_project import Project
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from pipeline.errors import PipelineError
+from pipeline.settings import read_settings
+from pipeline.workspace import check_params
+
+CODE = Path(__file__).parents[2]
+COMMANDS = CliRunner()
+
+
+def plan(project: Project, *args: str) -> str:
+    done = COMMANDS.invoke(app, ["plan", "--root", str(project.root), *args], catch_exceptions=False)
+    assert done.exit_code == 0
+    return done.stdout
+
+
+def python(*args: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, *args],
+        env={**os.environ, "PYTHONPATH": str(CODE), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def test_a_plan_is_printed_wave_by_wave_and_as_json(project: Project) -> None:
+    project.set_param("score", "samples", 8)
+    lines = plan(project).splitlines()
+    assert [line for line in lines if line.startswith("wave")] == [f"wave {wave}" for wave in range(4)]
+    assert "  miss  score@0  RAN       score.samples: 4 -> 8" in lines
+    assert lines[-1] == "7 stages: 4 hit, 3 miss"
+    rows = json.loads(plan(project, "--json", "score@1"))
+    assert [(row["wave"], row["stage"], row["expected"]) for row in rows] == [
+        (0, "prepare", "CACHED"),
+        (1, "train@1", "CACHED"),
+        (2, "score@1", "RAN"),
+    ]
+
+
+@pytest.mark.slow
+def test_an_override_is_planned_in_a_copy(project: Project) -> None:
+    before = project.outputs(), project.read("params.yaml")
+    assert plan(project, "-S", "report.title=two words", "--experiment", "words").endswith("7 stages: 6 hit, 1 miss\n")
+    assert (project.outputs(), project.read("params.yaml")) == before
+    copy = Project(project.root / ".dvc/tmp/prefect/runs/words")
+    assert 'title: "two words"' in copy.read("params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("args", "complaint"),
+    [
+        (["no-such-stage"], "'no-such-stage' not found"),
+        (["-S", "score.sample=8"], "score.sample: params.yaml has no 'score.sample'; known there: samples, scale"),
+        (["-S", "score.samples=many"], "score.samples: expected a whole number, got 'many'"),
+        (["-S", "score.samples"], "is not of the form section.key=value"),
+        (["--experiment", "../out"], "'../out': use letters, digits, '-' and '_'"),
+    ],
+)
+def test_a_mistake_is_one_line(project: Project, args: list[str], complaint: str) -> None:
+    error = COMMANDS.invoke(app, ["plan", "--root", str(project.root), *args]).exception
+    assert isinstance(error, PipelineError)
+    assert complaint in str(error) and "\n" not in str(error)
+
+
+def test_overrides_need_a_commit_to_copy(project: Project) -> None:
+    project.git("checkout", "-q", "--orphan", "empty")
+    error = COMMANDS.invoke(app, ["plan", "--root", str(project.root), "-S", "score.samples=8"]).exception
+    assert "commit the project first" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("section", "complaint"),
+    [
+        ("{check: no-such-program params.yaml}", "pipeline.check: [Errno 2] No such file"),
+        ('{check: "echo \'open"}', "pipeline.check: No closing quotation"),
+        ("{check: sh -c 'echo steps is bad >&2; exit 3'}", "sh: steps is bad"),
+        ("{reports: index.html}", "pipeline.reports: unknown"),
+        ("[check]", "pipeline: expected keys with text"),
+    ],
+)
+def test_a_mistake_in_the_settings_is_named(tmp_path: Path, section: str, complaint: str) -> None:
+    (tmp_path / "prefect.yaml").write_text(f"pipeline: {section}\n")
+    with pytest.raises(PipelineError) as caught:
+        check_params(tmp_path)
+    assert complaint in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_project_without_settings_has_none(tmp_path: Path) -> None:
+    assert read_settings(tmp_path).check == ""
+    (tmp_path / "prefect.yaml").write_text("name: other\n")
+    check_params(tmp_path)
+
+
+@pytest.mark.slow
+def test_a_server_that_does_not_answer_is_said_in_one_line(project: Project) -> None:
+    done = python("-m", "pipeline", "run", "--root", str(project.root), PREFECT_API_URL="http://127.0.0.1:9/api")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: Failed to reach API at http://127.0.0.1:9/api")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_prefect_is_imported_without_what_it_does_not_need_here() -> None:
+    code = """
+import sys
+from pipeline.cli import quick_imports
+with quick_imports():
+    import pipeline.flow
+assert not {"pandas", "trio"} & sys.modules.keys()
+import pandas, trio  # the stages of others, and their plots, still can
+"""
+    done = python("-c", code)
+    assert done.returncode == 0, done.stderr

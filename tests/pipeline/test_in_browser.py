@@ -1,0 +1,177 @@
+"""Prefect's own UI in a real browser: start the deployment from its form, schedule it, cancel it."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from dvc_project import Project, no_locks, wait_until
+from installed import needs_browser
+from selenium import webdriver
+from selenium.common.exceptions import ElementNotInteractableException, StaleElementReferenceException
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import Select, WebDriverWait
+from served import Server, stage_processes
+
+pytestmark = [pytest.mark.slow, needs_browser]
+
+PATIENCE = 60.0  # seconds until what a person waits for must be on the page
+BUSY = (ElementNotInteractableException, StaleElementReferenceException)  # the page is being drawn again, or moves
+
+
+class Page:
+    """The page as a person reads it: by its words, whatever the elements are called."""
+
+    def __init__(self, driver: webdriver.Chrome, server: Server) -> None:
+        self._driver, self._wait = driver, WebDriverWait(driver, PATIENCE, ignored_exceptions=BUSY)
+        self._address = f"http://127.0.0.1:{server.port}"
+
+    def open(self, path: str) -> None:
+        self._driver.get(self._address + path)
+
+    def find(self, xpath: str) -> WebElement:
+        return self._wait.until(
+            lambda driver: next((e for e in driver.find_elements(By.XPATH, xpath) if e.is_displayed()), None)
+        )
+
+    def click(self, xpath: str) -> None:
+        def clicked(driver: webdriver.Chrome) -> bool:
+            for element in driver.find_elements(By.XPATH, xpath):
+                if element.is_displayed():
+                    element.click()
+                    return True
+            return False
+
+        self._wait.until(clicked)
+
+    def button(self, words: str) -> None:
+        self.click(f"//button[normalize-space()={words!r}]")
+
+    def press(self, words: str, then: str) -> None:
+        """Press a button that changes something, until what must follow is on the page.
+
+        The server refuses a request when its SQLite is busy, and the page says so: a person would try again.
+        """
+        refused = "//*[starts-with(normalize-space(), 'Something went wrong') and not(*)]"
+        for _ in range(5):
+            before = len(self._driver.find_elements(By.XPATH, refused))
+            self.button(words)
+            self._wait.until(
+                lambda driver, before=before: (
+                    self._visible(then) or len(driver.find_elements(By.XPATH, refused)) > before
+                )
+            )
+            if self._visible(then):
+                return
+        raise AssertionError(f"{words} was refused again and again")
+
+    def _visible(self, xpath: str) -> bool:
+        return any(element.is_displayed() for element in self._driver.find_elements(By.XPATH, xpath))
+
+    def type(self, label: str, kind: str, text: str) -> None:
+        """Replace what the field below a label holds."""
+        field = self.find(f"//label[normalize-space()={label!r}]/following::{kind}[1]")
+        field.send_keys(Keys.CONTROL, "a")
+        field.send_keys(text)
+
+    def deployment(self) -> None:
+        self.open("/deployments")
+        self.click("//a[normalize-space()='pipeline']")
+
+    def run(self, name: str, **parameters: str) -> None:
+        """Fill in the form of a custom run, submit it, and open the page of the run."""
+        self.deployment()
+        self.button("Run")
+        self.click("(//*[normalize-space()='Custom run'])[last()]")
+        for parameter, text in parameters.items():
+            self.type(f"{parameter} (Optional)", "textarea", text)
+        self.type("Run Name", "input", name)
+        self.press("Submit", then="//*[@role='tablist']")  # of the deployment's page
+        self.click(f"//a[normalize-space()={name!r}]")
+
+    def shows(self, state: str, seconds: float = 90) -> None:
+        """Wait until the page of a run bears the badge of this state."""
+        WebDriverWait(self._driver, seconds).until(lambda driver: driver.find_elements(By.XPATH, badge(state)))
+
+
+def badge(*states: str) -> str:
+    """The badge that the head of a run's page bears in one of these states."""
+    words = " or ".join(f"normalize-space()={state!r}" for state in states)
+    return f"//*[contains(@class, 'page-heading')]//*[contains(@class, 'state-badge')][{words}]"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[webdriver.Chrome]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or ""
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.add_argument("--window-size=1400,1000")
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def page(browser: webdriver.Chrome, serving: Server) -> Page:
+    return Page(browser, serving)
+
+
+def test_the_form_starts_a_run_with_an_override(page: Page, deployed: Project, serving: Server) -> None:
+    before = deployed.outputs()
+    page.run("from-the-form", overrides="score.samples=7", experiment="seven")
+    page.shows("Completed")
+    run = serving.named("from-the-form")
+    assert serving.state(run) == ("Completed", "3 RAN, 4 CACHED")
+    copy = deployed.root / ".dvc/tmp/prefect/runs/seven"
+    assert json.loads((copy / "score-1.json").read_text())["score"] == 3 * 7
+    assert deployed.outputs() == before
+    page.click("//*[@role='tablist']//*[normalize-space()='Artifacts']")
+    for artifact in ("dvc-plan", "dvc-summary", "dvc-dag", "dvc-params-diff", "dvc-metrics-diff", "dvc-report"):
+        page.find(f"//*[normalize-space()={artifact!r}]")
+
+
+def test_a_schedule_that_is_added_fires(page: Page, deployed: Project, serving: Server) -> None:
+    page.deployment()
+    page.button("Schedule")
+    page.type("Slug (Optional)", "input", "often")
+    page.type("Value", "input", "15")
+    Select(page.find("(//select[@data-testid='interval-select'])[1]")).select_by_value("Seconds")
+    page.press("Save", then="//*[normalize-space()='often']")
+    try:
+        wait_until(serving.scheduled_runs, 120)
+    finally:
+        serving.forget_schedule("often")
+    page.open(f"/runs/flow-run/{serving.scheduled_runs()[0]}")
+    page.shows("Completed")
+
+
+def test_a_run_is_cancelled_and_the_next_one_goes_on_from_there(
+    page: Page, deployed: Project, serving: Server, record_property: Callable[[str, object], None]
+) -> None:
+    deployed.set_param("train", "steps", 5)
+    deployed.write("hold", "training waits half way\n")
+    page.run("to-cancel")
+    page.shows("Running")
+    scratch = [deployed.root / f".scratch/models/run-{seed}" for seed in (0, 1)]
+    wait_until(lambda: all(path.exists() and path.read_text() == "3" for path in scratch))
+    page.button("Cancel")
+    confirmed = time.monotonic()
+    page.press("Confirm", then=badge("Cancelling", "Cancelled"))
+    wait_until(lambda: not stage_processes(deployed.root), 20)
+    stopped = time.monotonic() - confirmed
+    assert stopped < 15
+    record_property("stage_processes_gone_after_seconds", round(stopped, 1))
+    page.shows("Cancelled")
+    assert serving.state(serving.named("to-cancel"))[0] == "Cancelled"
+    assert no_locks(deployed)
+
+    (deployed.root / "hold").unlink()
+    page.run("to-resume")
+    page.shows("Completed")
+    run = serving.named("to-resume")
+    assert serving.state(run) == ("Completed", "5 RAN, 2 CACHED")
+    assert serving.said(run).count("resumed at step 3") == 2
