@@ -9,6 +9,7 @@ other and at the same time, with the same work outside any pipeline as the measu
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import statistics
 import subprocess
@@ -78,26 +79,41 @@ def compare(call: Callable[..., None]) -> None:
     """Everything cached: the whole commands, as a user starts them."""
     call("dvc", "repro")
     call("pipeline", "run")
-    times: dict[str, list[float]] = {"dvc repro": [], "pipeline run": []}
+    commands = {"dvc repro": ("dvc", "repro"), "pipeline run": ("pipeline", "run")}
+    wall: dict[str, list[float]] = {name: [] for name in commands}
+    busy: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(ROUNDS):
-        times["dvc repro"].append(seconds(lambda: call("dvc", "repro")))
-        times["pipeline run"].append(seconds(lambda: call("pipeline", "run")))
-    repro, run = (statistics.median(taken) for taken in times.values())
+        for name, command in commands.items():
+            before = processor_seconds()
+            wall[name].append(seconds(lambda command=command: call(*command)))
+            busy[name].append(processor_seconds() - before)
     print(f"25 stage instances, all cached, medians of {ROUNDS}:")
-    for name, taken in times.items():
-        print(f"  {name:<13} {statistics.median(taken):.2f} s ({min(taken):.2f} to {max(taken):.2f})")
-    print(f"  ratio         {run / repro:.2f}")
+    for kind, times in (("wall", wall), ("processor", busy)):
+        repro, run = (statistics.median(taken) for taken in times.values())
+        print(f"  {kind:<13} dvc repro {repro:.2f} s, pipeline run {run:.2f} s, ratio {run / repro:.2f}")
 
 
 def side_by_side(root: Path, call: Callable[..., None]) -> None:
-    """Two siblings that compute on one core each."""
+    """Two siblings that compute on one core each, first by themselves and then as stages."""
     (root / "work").mkdir()
     (root / "work" / "work.py").write_text(WORK_PY)
     (root / "work" / "dvc.yaml").write_text(SIBLINGS)
-    target = ("work/dvc.yaml", "--force")
-    serial = seconds(lambda: call("pipeline", "run", *target, "--max-parallel", "1"))
-    parallel = seconds(lambda: call("pipeline", "run", *target, "--max-parallel", "2"))
-    print(f"two siblings: {serial:.1f} s in turn, {parallel:.1f} s at the same time, ratio {parallel / serial:.2f}")
+
+    def plain(at_once: int) -> None:
+        for _ in range(0, 2, at_once):
+            running = [
+                subprocess.Popen([sys.executable, "-c", WORK_PY], stdout=subprocess.DEVNULL) for _ in range(at_once)
+            ]
+            for process in running:
+                process.wait()
+
+    def staged(at_once: int) -> None:
+        call("pipeline", "run", "work/dvc.yaml", "--force", "--max-parallel", str(at_once))
+
+    print("two siblings, in turn and at the same time:")
+    for name, work in (("plain", plain), ("as stages", staged)):
+        serial, parallel = seconds(lambda work=work: work(1)), seconds(lambda work=work: work(2))
+        print(f"  {name:<13} {serial:.1f} s and {parallel:.1f} s, ratio {parallel / serial:.2f}")
 
 
 def make_project(root: Path, call: Callable[..., None]) -> None:
@@ -119,6 +135,12 @@ def seconds(action: Callable[[], None]) -> float:
     began = time.perf_counter()
     action()
     return time.perf_counter() - began
+
+
+def processor_seconds() -> float:
+    """What the commands so far have computed; unlike the wall clock it hardly depends on what else the machine does."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

@@ -57,7 +57,9 @@ def serve(root: Path, port: int, limit: int) -> None:
             run_prefect(root, environment, "work-pool", "create", POOL, "--type", "process", known="already exists")
             run_prefect(root, environment, "--no-prompt", "deploy", "--all")
             environment[WORKSPACE] = str(root)
-            with held(["worker", "start", "--pool", POOL, "--limit", str(limit)], root, environment, logs) as worker:
+            # its own queue alone, so that a run can be addressed to another machine by the name of another queue
+            work = ["worker", "start", "--pool", POOL, "--work-queue", "default", "--limit", str(limit)]
+            with held(work, root, environment, logs) as worker:
                 print(f"Open http://{HOST}:{port}/deployments to run, schedule and watch. Ctrl-C stops everything.")
                 sys.stdout.flush()
                 while server.poll() is None and worker.poll() is None:

@@ -60,7 +60,7 @@ class Project:
         return {path.relative_to(self.root).as_posix(): path.read_bytes() for path in [*files, self.root / "dvc.lock"]}
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

@@ -20,6 +20,7 @@ from dvc_project import Project, wait_until
 
 CODE = Path(__file__).parents[2]
 FINAL = ("Completed", "Failed", "Crashed", "Cancelled")
+PATIENCE = 120.0  # seconds: on a busy machine the server's SQLite alone waits for up to 60 s
 QUICK = {  # a person can wait ten seconds for a worker and a minute for a schedule, a test need not
     "PREFECT_WORKER_QUERY_SECONDS": "2",
     "PREFECT_SERVER_SERVICES_SCHEDULER_LOOP_SECONDS": "3",
@@ -49,7 +50,7 @@ class Server:
 
     def post(self, path: str, **body: object) -> Any:
         for _ in range(10):
-            answer = httpx.post(f"{self.api}/{path}", json=body, timeout=30)
+            answer = httpx.post(f"{self.api}/{path}", json=body, timeout=PATIENCE)
             if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:  # the server's SQLite was busy
                 break
             time.sleep(0.5)
@@ -61,13 +62,24 @@ class Server:
         assert isinstance(found, dict)
         return found
 
-    def start(self, **parameters: object) -> str:
+    def start(self, queue: str = "default", **parameters: object) -> str:
         run = self.post(
             f"deployments/{self.deployment()['id']}/create_flow_run",
             parameters=parameters,
             state={"type": "SCHEDULED"},
+            work_queue_name=queue,
         )
         return str(run["id"])
+
+    def run(self, run: str) -> dict[str, Any]:
+        answer = httpx.get(f"{self.api}/flow_runs/{run}", timeout=PATIENCE).raise_for_status()
+        return dict(answer.json())
+
+    def limit_runs(self, limit: int | None) -> None:
+        """How many flow runs the workers of the pool may execute at the same time, all together."""
+        httpx.patch(
+            f"{self.api}/work_pools/dvc", json={"concurrency_limit": limit}, timeout=PATIENCE
+        ).raise_for_status()
 
     def named(self, name: str) -> str:
         """The flow run of this name."""
@@ -75,12 +87,10 @@ class Server:
         return str(found["id"])
 
     def state(self, run: str) -> tuple[str, str]:
-        answer = httpx.get(f"{self.api}/flow_runs/{run}", timeout=30)
-        answer.raise_for_status()
-        state = answer.json()["state"]
+        state = self.run(run)["state"]
         return state["name"], state["message"] or ""
 
-    def finished(self, run: str, seconds: float = 90) -> tuple[str, str]:
+    def finished(self, run: str, seconds: float = 180) -> tuple[str, str]:
         wait_until(lambda: self.state(run)[0] in FINAL, seconds)
         return self.state(run)
 
@@ -107,7 +117,7 @@ class Server:
         (entry,) = [schedule for schedule in deployment["schedules"] if schedule["slug"] == slug]
         path = f"{self.api}/deployments/{deployment['id']}/schedules/{entry['id']}"
         # SQLite may be busy with the run that the schedule has just started
-        wait_until(lambda: httpx.delete(path, timeout=30).is_success, 60)
+        wait_until(lambda: httpx.delete(path, timeout=PATIENCE).is_success, 60)
 
 
 def free_port() -> int:
