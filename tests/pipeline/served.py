@@ -34,9 +34,10 @@ if yaml.safe_load(open(sys.argv[1]))["train"]["steps"] < 1:
 
 @dataclass(frozen=True)
 class Server:
-    """Prefect's REST API."""
+    """Prefect's REST API, and the process that stands behind it."""
 
     port: int
+    process: int = 0
 
     @property
     def api(self) -> str:
@@ -153,7 +154,7 @@ def served(project: Project, home: Path) -> Iterator[Server]:
         try:
             wait_until(lambda: b"Open http" in (home / "ui.log").read_bytes() or process.poll() is not None, 150)
             assert process.poll() is None, (home / "ui.log").read_text()
-            yield Server(port)
+            yield Server(port, process.pid)
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(60)

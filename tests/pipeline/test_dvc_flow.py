@@ -10,7 +10,9 @@ from dvc_project import Project
 from prefect import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey, FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import State
+from typer.testing import CliRunner
 
+from pipeline.cli import app
 from pipeline.flow import repro
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("server")]
@@ -115,6 +117,11 @@ def test_a_failing_stage_skips_what_needs_it_and_nothing_else(cold: Project) -> 
     tasks = task_runs(state, expected=7)
     assert tasks["prepare"].state_name == "Failed" and tasks["prepare"].run_count == 1  # no retry could help
     assert tasks["report"].state_name == "Skipped" and tasks["report"].state.message == "upstream failed: prepare"
+
+    command = CliRunner().invoke(app, ["run", "--root", str(cold.root)])
+    assert command.exit_code == 1
+    assert command.stdout.splitlines()[-1].startswith("Failed: 1 CACHED, 1 FAILED, 5 SKIPPED. prepare: raw.txt: poison")
+    assert CliRunner().invoke(app, ["run", "notes", "--root", str(cold.root)]).exit_code == 0
 
 
 def test_a_killed_stage_is_tried_again(project: Project) -> None:

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
+import psutil
 import pytest
 from dvc_project import Project, no_locks, wait_until
 from served import CODE, Server, free_port, stage_processes
@@ -124,6 +126,16 @@ def test_a_server_that_restarts_costs_nothing(project: Project, tmp_path: Path) 
     assert not stage_processes(project.root)
     assert no_locks(project)
     assert "up to date" in project.dvc("status")
+
+
+def test_everything_listens_on_loopback_only_and_nothing_is_reported(server: Server) -> None:
+    family = [psutil.Process(server.process), *psutil.Process(server.process).children(recursive=True)]
+    sockets = [socket for process in family for socket in process.net_connections("inet")]
+    listening = {tuple(socket.laddr) for socket in sockets if socket.status == psutil.CONN_LISTEN}
+    assert listening >= {("127.0.0.1", server.port), ("127.0.0.1", server.port + 1)}  # the API and the reports
+    assert {host for host, _ in listening} == {"127.0.0.1"}
+    settings = httpx.get(f"{server.api}/admin/settings", timeout=60).raise_for_status().json()
+    assert settings["server"]["analytics_enabled"] is False
 
 
 def test_the_schedule_of_the_deployment_is_off(server: Server) -> None:
