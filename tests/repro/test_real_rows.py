@@ -81,11 +81,8 @@ def test_a_killed_benchmark_goes_on_to_the_same_bytes(deepmath: Project) -> None
     process.wait()
     before = made(deepmath)
     assert 0 < before < 24, "it ended before it could be killed"
-    done = subprocess.run(
-        [sys.executable, "-m", "stages.benchmark", "opd-0", "aime24"],
-        cwd=deepmath.root, check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    assert f" {before}/24 " in done.stderr, "it began anew"
+    subprocess.run([sys.executable, "-m", "stages.benchmark", "opd-0", "aime24"], cwd=deepmath.root, check=True)
+    assert made(deepmath) == 24, "it made again what its journal held"
     assert {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()} == expected
 
 
