@@ -43,16 +43,18 @@ def evaluate(
     batch_size: Annotated[int, typer.Option(min=1, help="Completions sampled together.")] = 256,
     seed: Annotated[int, typer.Option(min=0, help="Of the samples and of the interval's bootstrap.")] = 42,
     show: Annotated[int, typer.Option(min=0, help="Print this many completions with their scores.")] = 0,
+    url: Annotated[str, typer.Option(help="Sample by the vLLM server there, which serves MODEL under this name.")] = "",
 ) -> None:
     """Accuracy of a model: avg@k with a 95 % interval, and greedy."""
     from effopd.evaluation.accuracy import grade
     from effopd.evaluation.statistics import bootstrap
     from effopd.models.store import load_model, load_tokenizer
+    from effopd.rollout.served import serve
     from effopd.seeding import generator
     from effopd.tasks.problems import read_problems
 
     rows = read_problems(problems)
-    trained, tokenizer = load_model(model), load_tokenizer(model)
+    trained, tokenizer = serve(url, model) if url else load_model(model), load_tokenizer(model)
     sampled, greedy = (
         grade(
             trained,

@@ -19,6 +19,7 @@ from effopd.models.store import load_model, load_tokenizer
 from effopd.params.benchmark import BenchmarkParams
 from effopd.params.evaluate import EvaluateParams
 from effopd.params.run import RunParams
+from effopd.rollout.served import serve
 from effopd.tasks.problems import read_problems
 from effopd.tasks.verifiers import verify_all
 from effopd.trajectory.store import step_folder, stored_steps
@@ -48,7 +49,7 @@ def main(
     journal = SCRATCH / "benchmark" / key / f"{hash_path(weights)}.jsonl"
     with tqdm(total=len(problems) * samples, desc=f"{name} {dataset}", unit="completion") as bar:
         records = evaluate(
-            load_model(weights),
+            serve(params.url, weights) if params.url else load_model(weights),
             load_tokenizer(weights),
             problems,
             partial(verify_all, workers=os.cpu_count() or 1, allow_unsandboxed=params.allow_unsandboxed),

@@ -76,7 +76,7 @@ def main() -> None:
             print(f"{name}: {found['exact']} questions are in train word for word, {found['ngram']} more in part")
 
 
-_UNUSED = ("runs", "samples", "max_new_tokens", "batch_size", "allow_unsandboxed")
+_UNUSED = ("runs", "samples", "max_new_tokens", "batch_size", "allow_unsandboxed", "url")
 
 
 def _from_dataset(

@@ -31,7 +31,7 @@ from stages.harness import MODELS, Stage, environment, run
 
 REPORTS = Path("reports")
 ABOUT_DATA, BENCHMARKS, BENCHMARKED = Path("data/about.json"), Path("data/benchmarks"), REPORTS / "benchmarks"
-_UNUSED = ("datasets", "samples", "limit", "max_new_tokens", "batch_size", "allow_unsandboxed")
+_UNUSED = ("datasets", "samples", "limit", "max_new_tokens", "batch_size", "allow_unsandboxed", "url")
 SOURCES = Sources(
     models=MODELS,
     evaluation=REPORTS / "evaluation",

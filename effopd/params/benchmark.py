@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from effopd.params.section import Section
 
@@ -15,3 +15,11 @@ class BenchmarkParams(Section):
     max_new_tokens: int = Field(ge=1)
     batch_size: int = Field(ge=1)
     allow_unsandboxed: bool
+    url: str
+
+    @field_validator("url")
+    @classmethod
+    def _of_a_server(cls, url: str) -> str:
+        if url and not url.startswith(("http://", "https://")):
+            raise ValueError("must be empty, or the URL of a vLLM server, such as http://127.0.0.1:8000")
+        return url

@@ -15,11 +15,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedTokenizerBase
 
-from effopd.models.tokenizer import decode_completions, encode_prompts, end_tokens
+from effopd.models.tokenizer import encode_prompts, end_tokens
 from effopd.params.section import ParamsError
+from effopd.rollout.assemble import assemble, moved, unpadded
 from effopd.rollout.sampler import Rollout
 
 PROBE_TOKENS = 64
@@ -67,65 +67,24 @@ class VLLMSampler:
         self._llm.reset_prefix_cache()  # whose keys and values are the old weights'
 
     def sample(self, prompts: Sequence[str], uniforms_BT: NDArray[np.float64]) -> Rollout:
-        """As `Sampler.sample`: the first number of a row becomes its request's seed.
-
-        Raises `StaleWeightsError` when the probe fails, `ParamsError` when a prompt leaves no room for a completion.
-        """
-        from vllm import SamplingParams
-
-        prompts_BP, prompt_mask_BP = encode_prompts(self._tokenizer, prompts)
-        ids = [row[mask.bool()].tolist() for row, mask in zip(prompts_BP, prompt_mask_BP, strict=True)]
-        self._check_room(max(len(row) for row in ids))
+        """As `Sampler.sample`, and as `sample_with_vllm`. Raises `StaleWeightsError` when the probe fails."""
         if self._asleep:  # sampled again from the same weights, which sleep has taken
             self.refresh(self._step)
-        self._probe(ids[0])
-        ends = end_tokens(self._llm.model_config.hf_config, self._tokenizer)
-        requests = [
-            SamplingParams(
-                temperature=1.0,
-                max_tokens=self.max_new_tokens,
-                seed=int(numbers_T[0] * 2**53),
-                stop_token_ids=ends,
-                ignore_eos=True,  # the line above says what ends a completion, as it does for every sampler
-                logprobs=0,
-                detokenize=False,
-            )
-            for numbers_T in uniforms_BT
-        ]
-        outputs = self._llm.generate([{"prompt_token_ids": row} for row in ids], requests, use_tqdm=False)
-        completions = [output.outputs[0] for output in outputs]
+        self._probe(prompts[0])
+        drawn = sample_with_vllm(self._llm, self._tokenizer, prompts, self.max_new_tokens, uniforms_BT)
         if torch.cuda.is_available():
             self._llm.sleep(level=2)  # forgets the weights, which `refresh` brings back
             self._asleep = True
-
-        tokens = [torch.tensor(completion.token_ids) for completion in completions]
-        logprobs = [torch.tensor(_chosen(c.token_ids, c.logprobs)) for c in completions]
-        tokens_BT = pad_sequence(tokens, batch_first=True, padding_value=self._tokenizer.pad_token_id)
-        mask_BT = pad_sequence([torch.ones(len(row)) for row in tokens], batch_first=True)
-        return Rollout(
-            prompts_BP=prompts_BP.to(self._device),
-            prompt_mask_BP=prompt_mask_BP.to(self._device),
-            tokens_BT=tokens_BT.to(self._device),
-            mask_BT=mask_BT.to(self._device),
-            logprobs_BT=pad_sequence(logprobs, batch_first=True).to(self._device),
-            truncated_B=torch.tensor([row[-1].item() not in ends for row in tokens], device=self._device),
-            texts=decode_completions(self._tokenizer, tokens_BT, mask_BT),
-        )
-
-    def _check_room(self, longest_prompt: int) -> None:
-        context = self._llm.model_config.max_model_len
-        if longest_prompt + self.max_new_tokens > context:
-            raise ParamsError(
-                f"rollout.max_new_tokens: a prompt of {longest_prompt} tokens and {self.max_new_tokens} new ones are "
-                f"more than vLLM's context of {context}, the model's own or what rollout.gpu_memory has room for"
-            )
+        return moved(drawn, self._device)
 
     @torch.no_grad()
-    def _probe(self, prompt: list[int]) -> None:
+    def _probe(self, prompt: str) -> None:
         """Compare log-probabilities of the run's first prompt; an end token, so that there is one to compare."""
         from vllm import SamplingParams
 
-        self._probe_text = self._probe_text or [*prompt[:PROBE_TOKENS], self._tokenizer.eos_token_id]
+        if not self._probe_text:
+            (ids,) = unpadded(*encode_prompts(self._tokenizer, [prompt]))
+            self._probe_text = [*ids[:PROBE_TOKENS], self._tokenizer.eos_token_id]
         text_L = torch.tensor(self._probe_text)
         request = SamplingParams(max_tokens=1, prompt_logprobs=0, detokenize=False)
         (output,) = self._llm.generate([{"prompt_token_ids": self._probe_text}], request, use_tqdm=False)
@@ -146,6 +105,45 @@ class VLLMSampler:
                 f"step {self._step}: the trainer's log-probabilities moved, but vLLM's are the same to the last bit; "
                 "it missed the last update of the weights"
             )
+
+
+def sample_with_vllm(
+    llm: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[str],
+    max_new_tokens: int,
+    uniforms_BT: NDArray[np.float64] | None,
+) -> Rollout:
+    """As `effopd.rollout.sampler.sample`, on the CPU: the first number of a row becomes its request's seed.
+
+    Raises `ParamsError` when a prompt leaves no room for a completion.
+    """
+    from vllm import SamplingParams
+
+    encoded = encode_prompts(tokenizer, prompts)
+    ids = unpadded(*encoded)
+    longest, context = max(len(row) for row in ids), llm.model_config.max_model_len
+    if longest + max_new_tokens > context:
+        raise ParamsError(
+            f"max_new_tokens: a prompt of {longest} tokens and {max_new_tokens} new ones are more than vLLM's context "
+            f"of {context}, the model's own or what gpu_memory has room for"
+        )
+    ends = end_tokens(llm.model_config.hf_config, tokenizer)
+    requests = [
+        SamplingParams(
+            temperature=0.0 if uniforms_BT is None else 1.0,
+            max_tokens=max_new_tokens,
+            seed=None if uniforms_BT is None else int(uniforms_BT[row, 0] * 2**53),
+            stop_token_ids=ends,
+            ignore_eos=True,  # the line above says what ends a completion, as it does for every sampler
+            logprobs=0,
+            detokenize=False,
+        )
+        for row in range(len(ids))
+    ]
+    outputs = llm.generate([{"prompt_token_ids": row} for row in ids], requests, use_tqdm=False)
+    completions = [output.outputs[0] for output in outputs]
+    return assemble(encoded, [(c.token_ids, _chosen(c.token_ids, c.logprobs)) for c in completions], ends, tokenizer)
 
 
 def start_vllm(folder: Path, precision: str, memory: float, key: str = "rollout.engine") -> Any:

@@ -8,6 +8,7 @@ import torch
 
 from effopd.files import DataError
 from effopd.losses.buckets import with_rest
+from effopd.rollout.assemble import unpadded
 from effopd.rollout.sampler import Rollout
 from effopd.teachers.local import as_they_are
 from effopd.train.judgement import Full, Judgement, Top
@@ -45,9 +46,8 @@ def judgement(rollout: Rollout, found: Sequence[Sequence[Candidates]], vocabular
 
 def texts(rollout: Rollout) -> list[tuple[list[int], list[int]]]:
     """The unpadded tokens of each prompt and of its completion."""
-    prompts = [row[kept.bool()].tolist() for row, kept in zip(rollout.prompts_BP, rollout.prompt_mask_BP, strict=True)]
-    completions = [row[kept.bool()].tolist() for row, kept in zip(rollout.tokens_BT, rollout.mask_BT, strict=True)]
-    return list(zip(prompts, completions, strict=True))
+    prompts = unpadded(rollout.prompts_BP, rollout.prompt_mask_BP)
+    return list(zip(prompts, unpadded(rollout.tokens_BT, rollout.mask_BT), strict=True))
 
 
 def _whole(candidates: Candidates, vocabulary: int) -> torch.Tensor:
