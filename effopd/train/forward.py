@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -30,6 +30,21 @@ def completion_states(model: Any, module: PreTrainedModel, rollout: Rollout) -> 
     finally:
         hook.remove()
     return captured[0][:, -rollout.tokens_BT.shape[1] - 1 : -1]
+
+
+def scores_at_head(model: Any, module: PreTrainedModel, rollout: Rollout, score: Callable[..., Tensor]) -> Tensor:
+    """`score(states, project)` from last hidden states (B, T, H) and their projection to logits; result (B, T, K).
+
+    It runs in the place of the output head, whose weights a wrapper may gather before it and scatter behind it: once
+    in the forward and once in the backward pass, on every rank, however often `score` projects.
+    """
+    head = output_head(module)
+    project = head.forward
+    head.forward = lambda states_BSH: score(states_BSH[:, :-1], project)
+    try:
+        return _forward(model, rollout, logits_to_keep=rollout.tokens_BT.shape[1] + 1).logits
+    finally:
+        head.forward = project
 
 
 def output_head(module: PreTrainedModel) -> nn.Module:

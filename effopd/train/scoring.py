@@ -17,7 +17,7 @@ from effopd.losses.chunked import over_chunks
 from effopd.losses.tokens import entropy, token_logprobs
 from effopd.rollout.sampler import Rollout
 from effopd.train.engine import Engine
-from effopd.train.forward import completion_logits, completion_states, output_head
+from effopd.train.forward import completion_logits, scores_at_head
 
 
 def policy_scores(engine: Engine, rollout: Rollout, loss_chunk: int) -> tuple[Tensor, Tensor]:
@@ -52,10 +52,12 @@ def over_tokens(
     """`score(logits, *inputs)` for every sampled token; inputs (B, T, …), results (B, T)."""
     if loss_chunk == 0:
         return score(completion_logits(model, rollout), *inputs)
-    head = output_head(module)
     kept_BT = rollout.mask_BT.bool()  # masked first: padding is never projected
-    states_NH = completion_states(model, module, rollout)[kept_BT]
-    results = over_chunks(
-        lambda states_H, *rest: score(head(states_H), *rest), loss_chunk, states_NH, *(x[kept_BT] for x in inputs)
-    )
-    return tuple(torch.zeros_like(rollout.mask_BT).masked_scatter(kept_BT, result) for result in results)
+
+    def in_chunks(states_BTH: Tensor, project: Callable[[Tensor], Tensor]) -> Tensor:
+        kept = (states_BTH[kept_BT], *(x[kept_BT] for x in inputs))
+        results = over_chunks(lambda states_H, *rest: score(project(states_H), *rest), loss_chunk, *kept)
+        nothing_BT = torch.zeros_like(rollout.mask_BT)
+        return torch.stack([nothing_BT.masked_scatter(kept_BT, result) for result in results], dim=-1)
+
+    return scores_at_head(model, module, rollout, in_chunks).unbind(-1)
