@@ -46,7 +46,7 @@ def main(
 
     name = f"effopd-{replicate}"
     student, tokenizer = load_model(base), load_tokenizer(base)
-    engine = build_engine(student, optimizer, engine_params, params.learning_rate)
+    engine = build_engine(student, optimizer, engine_params, params.learning_rate, shared.seed)
     sampler = build_sampler(engine, engine_params, rollout, base, tokenizer)
     teacher = build_teacher(stage, teacher_params, problems, engine, engine_params.precision, tokenizer)
     search = EffOPD(effopd, engine.parameters)

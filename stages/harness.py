@@ -66,7 +66,7 @@ class Stage:
     def _engines(self) -> list[str]:
         """Optional packages that train, sample or judge here."""
         chosen = {str(self._params.get(key)) for key in ("engine.name", "rollout.engine", "teacher.engine")}
-        return sorted(chosen & {"deepspeed", "vllm"})
+        return sorted(chosen & {"deepspeed", "vllm"} | ({"peft"} if self._params.get("engine.lora_rank") else set()))
 
     def check_unchanged(self) -> None:
         """To be called before outputs are written. Raises `StageError` that names what changed since the start."""

@@ -45,7 +45,7 @@ def main(
     learning_rate = params.learning_rate if rate is None else rate
     steps = params.steps if rate is None else params.sweep_steps
     student, tokenizer = load_model(base), load_tokenizer(base)
-    engine = build_engine(student, optimizer, engine_params, learning_rate)
+    engine = build_engine(student, optimizer, engine_params, learning_rate, shared.seed)
     sampler = build_sampler(engine, engine_params, rollout, base, tokenizer)
     teacher = build_teacher(stage, teacher_params, problems, engine, engine_params.precision, tokenizer)
     key = stage.key("opd", replicate, str(learning_rate), without=("opd.steps", "opd.sweep_steps"))

@@ -34,7 +34,7 @@ def main() -> None:
     torch.set_num_threads(shared.threads)
 
     policy, tokenizer = load_model(base), load_tokenizer(base)
-    engine = build_engine(policy, optimizer, engine_params, params.learning_rate)
+    engine = build_engine(policy, optimizer, engine_params, params.learning_rate, shared.seed)
     sampler = build_sampler(engine, engine_params, rollout, base, tokenizer)
     key = stage.key("rl", without=("rl.steps",))
     session, workspace = open_session("rl", key, params.steps, trajectory, engine, tokenizer)

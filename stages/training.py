@@ -13,6 +13,7 @@ from typing import Any
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from effopd.models.lora import add_factors
 from effopd.models.store import load_model
 from effopd.params.engine import EngineParams
 from effopd.params.optimizer import OptimizerParams
@@ -22,6 +23,7 @@ from effopd.params.trajectory import TrajectoryParams
 from effopd.rollout.copy import CopySampler
 from effopd.rollout.sampler import ModelSampler, Sampler
 from effopd.rollout.vllm import VLLMSampler, start_vllm
+from effopd.seeding import derive_seed
 from effopd.train.deepspeed_engine import DeepSpeedEngine
 from effopd.train.engine import Engine, TorchEngine
 from effopd.train.session import Session
@@ -58,8 +60,10 @@ def launch_command(params: EngineParams, arguments: list[str]) -> list[str]:
 
 
 def build_engine(
-    model: PreTrainedModel, optimizer: OptimizerParams, params: EngineParams, learning_rate: float
+    model: PreTrainedModel, optimizer: OptimizerParams, params: EngineParams, learning_rate: float, seed: int
 ) -> Engine:
+    if params.lora_rank:
+        add_factors(model, params.lora_rank, params.lora_alpha, derive_seed(seed, "lora"))
     match params.name:
         case "torch":
             return TorchEngine(model, optimizer, learning_rate)

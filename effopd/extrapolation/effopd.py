@@ -54,35 +54,45 @@ class EffOPD:
         weights: Mapping[str, Tensor],
         validate: Callable[[], float],
         everywhere: Callable[[bool], bool] = bool,
+        products: Mapping[str, Tensor] | None = None,
     ) -> Trigger:
         """Try the candidates and leave `weights` at the best accepted one, or bit for bit as they were.
 
         weights: the live float32 parameters after optimiser step `step` = 2^n, changed in place.
         validate: scores the model that owns `weights`, with the same random numbers at every call of one trigger.
+        products: what LoRA's factors add to some of `weights`, the same throughout. The direction is that of the sums,
+        and the leap is added to `weights`, so that factors and their moments stay as they are.
         everywhere: whether something holds on every rank, where each holds a shard; validate's score is of all of them.
         """
-        trained = _clone(weights)
+        start = _clone(weights)
+        trained = _sum(start, products)
         score = best = validate()
         candidates: list[Candidate] = []
         accepted = 0
         for k, multiplier in enumerate(self._params.multipliers, start=1):
-            self._leap(weights, trained, multiplier)
+            self._leap(weights, start, trained, multiplier)
             candidate = Candidate(k, multiplier, _finite_score(weights, validate, everywhere))
             candidates.append(candidate)
             if candidate.score is None or not self._accepts(candidate.score, best):
                 break
             accepted, best = k, candidate.score
         if accepted:
-            self._leap(weights, trained, self._params.multipliers[accepted - 1])
+            self._leap(weights, start, trained, self._params.multipliers[accepted - 1])
         else:
-            _copy(trained, into=weights)
-        _copy(trained if self._params.anchor == "trained" else weights, into=self.anchor)
+            _copy(start, into=weights)
+        _copy(trained if self._params.anchor == "trained" else _sum(weights, products), into=self.anchor)
         return Trigger(step, step.bit_length() - 1, score, candidates, accepted)
 
-    def _leap(self, weights: Mapping[str, Tensor], trained: Mapping[str, Tensor], multiplier: float) -> None:
+    def _leap(
+        self,
+        weights: Mapping[str, Tensor],
+        start: Mapping[str, Tensor],
+        trained: Mapping[str, Tensor],
+        multiplier: float,
+    ) -> None:
         """W̃ = W + m (W − anchor), always from the same snapshot, never from the candidate before."""
         for name, tensor in weights.items():
-            tensor.copy_(trained[name])
+            tensor.copy_(start[name])
             if self._params.scope == "all" or is_block(name):
                 tensor.add_(trained[name] - self.anchor[name], alpha=multiplier)
 
@@ -106,6 +116,11 @@ def _finite_score(
 
 def _clone(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().clone() for name, tensor in weights.items()}
+
+
+def _sum(weights: Mapping[str, Tensor], products: Mapping[str, Tensor] | None) -> Mapping[str, Tensor]:
+    """The weights that the model computes with; `weights` themselves where nothing is added."""
+    return {name: tensor + products[name] for name, tensor in weights.items()} if products else weights
 
 
 def _copy(source: Mapping[str, Tensor], into: Mapping[str, Tensor]) -> None:

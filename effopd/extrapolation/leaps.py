@@ -52,7 +52,7 @@ def leap_at_triggers(
             tokens.append(int(sampled))
             return correct / len(items)
 
-        trigger = search.extrapolate(step, engine.parameters, validate, engine.everywhere)
+        trigger = search.extrapolate(step, engine.parameters, validate, engine.everywhere, engine.products())
         engine.weights_changed()
         sampler.refresh(step)
         if trigger.accepted and params.optimizer == "reset":

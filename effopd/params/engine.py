@@ -17,6 +17,8 @@ class EngineParams(Section):
     offload_optimizer: bool
     activation_checkpointing: bool
     loss_chunk: int = Field(ge=0)
+    lora_rank: int = Field(ge=0)
+    lora_alpha: float = Field(gt=0)
     hostfile: str
 
     @model_validator(mode="after")
@@ -25,4 +27,6 @@ class EngineParams(Section):
             raise ValueError("the torch engine is one float32 process; ranks, bfloat16 and offload need deepspeed")
         if self.offload_optimizer and self.zero_stage == 0:
             raise ValueError("offload_optimizer needs a zero_stage of 1 or more")
+        if self.lora_rank and self.name == "deepspeed" and self.zero_stage == 3:
+            raise ValueError("lora_rank needs a zero_stage of 2 or less: leaps move frozen weights, whole on each rank")
         return self

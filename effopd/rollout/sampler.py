@@ -64,7 +64,12 @@ class ModelSampler:
     max_new_tokens: int
 
     def sample(self, prompts: Sequence[str], uniforms_BT: NDArray[np.float64]) -> Rollout:
-        return sample(self.model, self.tokenizer, prompts, self.max_new_tokens, uniforms_BT)
+        training = self.model.training
+        self.model.eval()  # activation checkpointing, which works in training alone, would drop the key-value cache
+        try:
+            return sample(self.model, self.tokenizer, prompts, self.max_new_tokens, uniforms_BT)
+        finally:
+            self.model.train(training)
 
     def refresh(self, step: int) -> None:
         pass

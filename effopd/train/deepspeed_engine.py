@@ -19,6 +19,7 @@ import torch.distributed as dist
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from effopd.models.lora import leaping_weights, merged_weights, products
 from effopd.params.engine import EngineParams
 from effopd.params.optimizer import OptimizerParams
 from effopd.params.section import ParamsError
@@ -29,7 +30,8 @@ class DeepSpeedEngine:
     """One rank of a ZeRO run: weights and moments of its own partition in float32, constant learning rate.
 
     `parameters` are live views of this rank's float32 partition, flat but in stage 0. Writing to them is complete with
-    `weights_changed`, which carries them into the tensors that the model computes with.
+    `weights_changed`, which carries them into the tensors that the model computes with. Under LoRA the factors are what
+    is sharded, every rank has the frozen weights whole and in float32, and `parameters` are those of them with factors.
     """
 
     def __init__(
@@ -37,12 +39,13 @@ class DeepSpeedEngine:
     ) -> None:
         deepspeed = _deepspeed()
         self.module = model
+        self._lora = engine.lora_rank > 0
         self._max_grad_norm, self._stage = params.max_grad_norm, engine.zero_stage
         if engine.activation_checkpointing:
             model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
             model.train()  # which transformers makes a condition; the models have no dropout
         optimizer = torch.optim.AdamW(
-            model.parameters(),
+            [parameter for parameter in model.parameters() if parameter.requires_grad],
             lr=learning_rate,
             betas=(params.beta1, params.beta2),
             weight_decay=params.weight_decay,
@@ -60,7 +63,7 @@ class DeepSpeedEngine:
             raise ParamsError(f"engine.ranks is {engine.ranks}, but {self.ranks} processes were started")
         self._adamw: torch.optim.AdamW = self._wrapper if engine.zero_stage == 0 else self._wrapper.optimizer
         self._masters: list[Tensor] = self._flat_masters()
-        self.parameters: Mapping[str, Tensor] = self._partition_by_name()
+        self.parameters: Mapping[str, Tensor] = leaping_weights(model) if self._lora else self._partition_by_name()
 
     def share(self, count: int, uneven: bool = False) -> range:
         if count < self.ranks or (count % self.ranks and not uneven):
@@ -102,6 +105,9 @@ class DeepSpeedEngine:
     def reset_optimizer(self) -> None:
         self._adamw.state.clear()
 
+    def products(self) -> Mapping[str, Tensor]:
+        return products(self.module)
+
     @torch.no_grad()
     def weights_changed(self) -> None:
         match self._stage:
@@ -120,11 +126,16 @@ class DeepSpeedEngine:
     def each_weight(self) -> Iterator[tuple[str, Tensor]]:
         from deepspeed.utils import safe_get_full_fp32_param
 
+        if self._lora:
+            yield from merged_weights(self.module)
+            return
         for name, parameter in self.module.named_parameters():
             yield name, parameter.detach() if self._stage == 0 else safe_get_full_fp32_param(parameter)
 
     def state(self) -> dict[str, Tensor]:
         tensors = {f"weights/{index}": master for index, master in enumerate(self._masters)}
+        if self._lora:
+            tensors |= {f"frozen/{name}": weight for name, weight in self.parameters.items()}
         for index, master in enumerate(self._masters):
             for kind, value in self._adamw.state.get(master, {}).items():
                 tensors[f"optimizer/{kind}/{index}"] = value
@@ -141,6 +152,9 @@ class DeepSpeedEngine:
             }
             if moments:
                 self._adamw.state[master] = moments
+        if self._lora:
+            for name, weight in self.parameters.items():
+                weight.copy_(tensors[f"frozen/{name}"])
         self.weights_changed()
 
     def _clip(self, *_: Any) -> None:
@@ -150,7 +164,7 @@ class DeepSpeedEngine:
         """The float32 tensors that AdamW updates on this rank."""
         match self._stage:
             case 0:
-                return list(self.module.parameters())
+                return [parameter for parameter in self.module.parameters() if parameter.requires_grad]
             case 1 | 2:
                 return list(
                     getattr(self._wrapper, "single_partition_of_fp32_groups", None)
@@ -181,6 +195,7 @@ def configuration(params: OptimizerParams, engine: EngineParams) -> dict[str, An
     if engine.offload_optimizer:
         zero["offload_optimizer"] = {"device": "cpu"}
     half = engine.precision == "bfloat16"
+    autocast = engine.zero_stage == 0 or engine.lora_rank > 0  # weights stay float32, as leaps on frozen ones must
     return {
         "train_micro_batch_size_per_gpu": 1,  # of no effect: the loops cut their own micro-batches
         "gradient_accumulation_steps": 1,
@@ -189,8 +204,8 @@ def configuration(params: OptimizerParams, engine: EngineParams) -> dict[str, An
         "zero_optimization": zero,
         "zero_allow_untested_optimizer": True,
         "zero_force_ds_cpu_optimizer": False,
-        "bf16": {"enabled": half and engine.zero_stage > 0},
-        "torch_autocast": {"enabled": half and engine.zero_stage == 0, "dtype": "bfloat16"},
+        "bf16": {"enabled": half and not autocast},
+        "torch_autocast": {"enabled": half and autocast, "dtype": "bfloat16"},
         "steps_per_print": 2**31,
     }
 

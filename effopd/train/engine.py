@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from effopd.models.lora import leaping_weights, merged_weights, products
 from effopd.params.optimizer import OptimizerParams
 
 
@@ -21,7 +22,8 @@ class Engine(Protocol):
     """What a training loop asks of an engine. With several ranks all of them call every method, in the same order.
 
     model: the model to run forward. module: the Hugging Face model inside it, with its configuration.
-    parameters: this rank's float32 masters by name: whole tensors, or the slices of them that it owns.
+    parameters: the float32 tensors that extrapolation moves, by name: this rank's masters, whole or the slices of them
+    that it owns; under LoRA the frozen weights that have factors.
     """
 
     rank: int
@@ -60,6 +62,9 @@ class Engine(Protocol):
     def reset_optimizer(self) -> None:
         """Forget the moments, as if training began at the present weights."""
 
+    def products(self) -> Mapping[str, Tensor]:
+        """What LoRA's factors add to `parameters` at present; nothing without LoRA."""
+
     def weights_changed(self) -> None:
         """To be called after `parameters` were written to: the model computes with the new values from here on."""
 
@@ -82,9 +87,11 @@ class TorchEngine:
         self.model = self.module = model
         self.device = model.device
         self._max_grad_norm = params.max_grad_norm
-        self.parameters: Mapping[str, Tensor] = dict(model.named_parameters())
+        self.parameters: Mapping[str, Tensor] = leaping_weights(model)
+        self._weights = dict(model.named_parameters())
+        self._trained = {name: weight for name, weight in self._weights.items() if weight.requires_grad}
         self._optimizer = torch.optim.AdamW(
-            self.parameters.values(),
+            self._trained.values(),
             lr=learning_rate,
             betas=(params.beta1, params.beta2),
             weight_decay=params.weight_decay,
@@ -114,7 +121,7 @@ class TorchEngine:
 
         Raises `NonFiniteError` and leaves the weights alone when the norm is not finite.
         """
-        norm = float(torch.nn.utils.clip_grad_norm_(self.parameters.values(), self._max_grad_norm))
+        norm = float(torch.nn.utils.clip_grad_norm_(self._trained.values(), self._max_grad_norm))
         if not math.isfinite(norm):
             raise NonFiniteError(f"step {step}: the gradient norm is {norm}")
         self._optimizer.step()
@@ -129,15 +136,18 @@ class TorchEngine:
     def reset_optimizer(self) -> None:
         self._optimizer.state.clear()
 
+    def products(self) -> Mapping[str, Tensor]:
+        return products(self.module)
+
     def weights_changed(self) -> None:
         pass  # the model computes with the masters themselves
 
     def each_weight(self) -> Iterator[tuple[str, Tensor]]:
-        yield from self.parameters.items()
+        yield from merged_weights(self.module)
 
     def state(self) -> dict[str, Tensor]:
-        tensors = {f"weights/{name}": tensor for name, tensor in self.parameters.items()}
-        for name, parameter in self.parameters.items():
+        tensors = {f"weights/{name}": tensor for name, tensor in self._weights.items()}
+        for name, parameter in self._trained.items():
             for kind, value in self._optimizer.state.get(parameter, {}).items():
                 tensors[f"optimizer/{kind}/{name}"] = value
         return tensors
@@ -145,7 +155,7 @@ class TorchEngine:
     @torch.no_grad()
     def load_state(self, tensors: dict[str, Tensor]) -> None:
         """The inverse of `state`; copied into freshly allocated tensors, so that alignment cannot change a bit."""
-        for name, parameter in self.parameters.items():
+        for name, parameter in self._weights.items():
             parameter.copy_(tensors[f"weights/{name}"])
             moments = {
                 kind: torch.empty_like(value).copy_(value)

@@ -13,7 +13,7 @@ from small_project import ROOT, SMALL, Project
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Data, base and teacher, and effopd as the torch engine trains them."""
+    """Data, base and teacher, and opd and effopd as the torch engine trains them."""
     root = tmp_path_factory.mktemp("torch")
     for folder in ("effopd", "stages"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -28,6 +28,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Project:
     yaml.dump(params, root / "params.yaml")
     for stage in ("prepare", "base", "rl"):
         project.run(stage)
+    project.run("opd", "--replicate", "0")
     project.run("effopd", "--replicate", "0")
     return project
 

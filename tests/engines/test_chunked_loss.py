@@ -7,35 +7,18 @@ import sys
 
 import pytest
 import torch
+from small_project import ROOT
 from torch import Tensor
 
 from effopd.losses import distillation
 from effopd.losses.chunked import over_chunks
 from effopd.losses.tokens import token_logprobs
 
-PEAK = """
-import resource, sys, torch
-from effopd.losses.distillation import reverse_kl
-from effopd.losses.chunked import over_chunks
-sequences, size = int(sys.argv[1]), int(sys.argv[2])
-torch.manual_seed(0)
-N, H, V = sequences * 1024, 64, 151936
-student, teacher = torch.randn(V, H, requires_grad=True), torch.randn(V, H)
-states, taught = torch.randn(N, H, requires_grad=True), torch.randn(N, H)
-resident = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-before = resident()
-loss = lambda s, t: (reverse_kl(s @ student.T, t @ teacher.T),)
-(loss_N,) = over_chunks(loss, size, states, taught) if size else loss(states, taught)
-loss_N.mean().backward()
-print(resident() - before)
-"""
-
 
 def peak_gigabytes(sequences: int, chunk: int) -> float:
     """How far the resident memory of a fresh process rises over the loss's forward and backward pass."""
-    done = subprocess.run(
-        [sys.executable, "-c", PEAK, str(sequences), str(chunk)], check=False, capture_output=True, text=True
-    )
+    benchmark = [sys.executable, str(ROOT / "benchmarks/loss_memory.py"), "--only", str(sequences), str(chunk)]
+    done = subprocess.run(benchmark, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     return float(done.stdout)
 

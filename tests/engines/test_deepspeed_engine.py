@@ -20,7 +20,11 @@ pytest.importorskip("deepspeed", reason="make test-engines installs it")
 STAGES = [0, 1, 2, 3]
 TINY_RATE = {"learning_rate": 1e-6, "steps": 4}
 RUNS: dict[str, dict[str, dict[str, Any]]] = {
-    **{f"zero-{s} of {m}": {"engine": {"zero_stage": s}, "optimizer": {"micro_batch": m}} for s in STAGES for m in (8, 1)},
+    **{
+        f"zero-{s} of {m}": {"engine": {"zero_stage": s}, "optimizer": {"micro_batch": m}}
+        for s in STAGES
+        for m in (8, 1)
+    },
     **{f"offload {s}": {"engine": {"zero_stage": s, "offload_optimizer": True}} for s in (1, 2, 3)},
     **{f"checkpointing {s}": {"engine": {"zero_stage": s, "activation_checkpointing": True}} for s in (2, 3)},
     **{f"chunks {s}": {"engine": {"zero_stage": s, "loss_chunk": 5}} for s in (0, 3)},
@@ -34,11 +38,21 @@ RUNS: dict[str, dict[str, dict[str, Any]]] = {
     },
 }  # fmt: skip
 TORCH = {"name": "torch", "ranks": 1}
+LORA: dict[str, dict[str, Any]] = {
+    "engine": {"lora_rank": 2, "lora_alpha": 4.0},
+    "opd": {"learning_rate": 1e-3, "steps": 4},
+    "effopd": {"multipliers": [1.0, 2.0]},
+}
+RUNS |= {
+    f"lora {s} {p}": LORA | {"engine": LORA["engine"] | {"zero_stage": s, "precision": p}}
+    for s, p in [(0, "float32"), (1, "float32"), (2, "float32"), (0, "bfloat16"), (2, "bfloat16")]
+}
 
 
 class Result:
     def __init__(self, folder: Path) -> None:
         self.metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        self.triggers = [json.loads(line) for line in (folder / "triggers.jsonl").read_text().splitlines()]
         self.before, self.after = (load_file(folder / f"{when}.safetensors") for when in ("before", "after"))
 
 
@@ -47,6 +61,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
     """All runs of two ranks, in one start of them, and torch's runs in a process without DeepSpeed."""
     root = tmp_path_factory.mktemp("ranks")
     alone = {f"torch of {m}": {"engine": TORCH, "optimizer": {"micro_batch": m}} for m in (16, 2, 1)}
+    alone["torch with lora"] = LORA | {"engine": LORA["engine"] | TORCH}
     for ranks, runs in ((1, alone), (2, RUNS)):
         plan = root / f"runs-{ranks}.json"
         plan.write_text(json.dumps(runs))
@@ -77,12 +92,31 @@ def assert_same(found: Result, expected: Result) -> None:
     assert moved > 2e-4, "three steps of 1e-4; weights that stand still would agree too"
 
 
-@pytest.mark.parametrize("run", [name for name in RUNS if not name.startswith("bfloat16")])
+@pytest.mark.parametrize("run", [name for name in RUNS if name.split()[0] not in ("bfloat16", "lora")])
 def test_every_way_to_shard_split_or_recompute_a_step_trains_as_torch_does(
     results: dict[str, Result], run: str
 ) -> None:
     """ZeRO 0 to 3, one micro-batch of 8 or 8 of 1, offload, activation checkpointing and chunks of tokens."""
     assert_same(results[run], results["torch of 16"])
+
+
+@pytest.mark.parametrize("stage", [0, 1, 2])
+def test_lora_leaps_and_trains_on_two_ranks_as_in_one_process(results: dict[str, Result], stage: int) -> None:
+    found, expected = results[f"lora {stage} float32"], results["torch with lora"]
+    assert found.triggers == expected.triggers
+    assert any(trigger["accepted"] for trigger in found.triggers)
+    assert_same(found, expected)
+
+
+@pytest.mark.parametrize("stage", [0, 2])
+def test_lora_computes_in_bfloat16_and_leaps_in_float32(results: dict[str, Result], stage: int) -> None:
+    """Each leaping weight is what its two leaps and its factors make it, to more digits than bfloat16 has."""
+    found, expected = results[f"lora {stage} bfloat16"], results["torch with lora"]
+    assert found.metrics[0]["loss"] != expected.metrics[0]["loss"]
+    assert found.metrics[0]["loss"] == pytest.approx(expected.metrics[0]["loss"], abs=0.02)
+    changes = [found.after[name] - start for name, start in found.before.items()]
+    changed = [(found.after[n], c) for n, c in zip(found.before, changes, strict=True) if c.any()]
+    assert changed and all((weight.bfloat16().float() != weight).float().mean() > 0.9 for weight, _ in changed)
 
 
 @pytest.mark.parametrize("pieces", [2, 1])

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file
 from small_project import Project
 
@@ -31,6 +32,13 @@ def largest_difference(one: Path, two: Path) -> float:
     return max((a[name] - b[name]).abs().max().item() for a, b in pairs for name in a)
 
 
+def assert_same_trajectory(reference: Path, found: Path) -> None:
+    """The same losses and other logs of every step, and the same weights at every checkpoint, to 1e-5."""
+    for row, other in zip(rows(found / "metrics.jsonl"), rows(reference / "metrics.jsonl"), strict=True):
+        assert row == pytest.approx(other, abs=1e-5)
+    assert largest_difference(reference, found) < 1e-5
+
+
 @pytest.mark.parametrize("stage", [0, 1, 2, 3])
 def test_effopd_leaps_and_trains_as_with_torch_in_every_zero_stage(
     trained: Project, another: Callable[[], Project], stage: int
@@ -39,13 +47,21 @@ def test_effopd_leaps_and_trains_as_with_torch_in_every_zero_stage(
     project.set("engine", **TWO_RANKS, zero_stage=stage)
     project.run("effopd", "--replicate", "0")
     reference, found = (p.root / "models/effopd-0" for p in (trained, project))
+    assert_same_trajectory(reference, found)
     triggers, expected = rows(found / "triggers.jsonl"), rows(reference / "triggers.jsonl")
     assert triggers == expected
     assert any(trigger["accepted"] for trigger in triggers), "a world in which no leap is accepted shows nothing"
     assert any(candidate["score"] not in (0.0, 1.0) for t in triggers for candidate in t["candidates"])
-    for row, other in zip(rows(found / "metrics.jsonl"), rows(reference / "metrics.jsonl"), strict=True):
-        assert row == pytest.approx(other, abs=1e-5)
-    assert largest_difference(reference, found) < 1e-5
+
+
+@pytest.mark.parametrize("stage", [0, 1, 2, 3])
+def test_opd_trains_as_with_torch_in_every_zero_stage(
+    trained: Project, another: Callable[[], Project], stage: int
+) -> None:
+    project = another()
+    project.set("engine", **TWO_RANKS, zero_stage=stage)
+    project.run("opd", "--replicate", "0")
+    assert_same_trajectory(*(p.root / "models/opd-0" for p in (trained, project)))
 
 
 def test_micro_batches_of_one_in_chunks_of_tokens_under_zero_3_equal_one_batch_with_all_logits(
@@ -58,10 +74,11 @@ def test_micro_batches_of_one_in_chunks_of_tokens_under_zero_3_equal_one_batch_w
     assert largest_difference(trained.root / "models/effopd-0", project.root / "models/effopd-0") < 1e-5
 
 
-def test_a_killed_zero_2_run_goes_on_and_ends_with_the_same_bytes(another: Callable[[], Project]) -> None:
+@pytest.mark.parametrize("stage", [2, 3])
+def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(another: Callable[[], Project], stage: int) -> None:
     whole, killed = another(), another()
     for project in (whole, killed):
-        project.set("engine", **TWO_RANKS, zero_stage=2)
+        project.set("engine", **TWO_RANKS, zero_stage=stage)
         project.set("effopd", steps=8)
     whole.run("effopd", "--replicate", "0")
     process = subprocess.Popen(
@@ -82,6 +99,22 @@ def test_a_killed_zero_2_run_goes_on_and_ends_with_the_same_bytes(another: Calla
     killed.run("effopd", "--replicate", "0")
     files = sorted(f.relative_to(whole.root) for f in (whole.root / "models/effopd-0").rglob("*") if f.is_file())
     assert [f for f in files if (whole.root / f).read_bytes() != (killed.root / f).read_bytes()] == []
+
+
+def test_lora_under_zero_2_gives_whole_models_with_updates_of_low_rank(another: Callable[[], Project]) -> None:
+    pytest.importorskip("peft")
+    project = another()
+    project.set("engine", **TWO_RANKS, zero_stage=2, lora_rank=2)
+    project.run("opd", "--replicate", "0")
+    folder = project.root / "models/opd-0"
+    before, after = (load_file(folder / step / "model.safetensors") for step in ("step-000000", "step-000004"))
+    changed = {name for name, start in before.items() if not after[name].equal(start)}
+    assert changed == {name for name in before if ".self_attn." in name or ".mlp." in name} - {
+        name for name in before if "norm" in name
+    }
+    for name in changed:
+        values = torch.linalg.svdvals((after[name] - before[name]).double())
+        assert values[2:].max() < 1e-3 * values[0], name
 
 
 def test_ranks_that_cannot_share_a_batch_end_with_one_line(another: Callable[[], Project]) -> None:

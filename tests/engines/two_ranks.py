@@ -2,8 +2,8 @@
 
     torchrun --nproc_per_node 2 two_ranks.py runs.json folder
 
-runs.json: name → values to override, by section. Each run leaves folder/NAME/: metrics.jsonl, before.safetensors and
-after.safetensors, the whole float32 weights as the engine gives them. The same `distil` runs under torch in the tests.
+runs.json: name → values to override, by section. Each run leaves folder/NAME/: metrics.jsonl, triggers.jsonl,
+before.safetensors and after.safetensors, the whole float32 weights as the engine gives them.
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ from typing import Any
 import tiny
 import torch
 from safetensors.torch import save_file
-from tiny import LENGTH, OPD, OPTIMIZER, SEED, with_values
+from tiny import EFFOPD, LENGTH, OPD, OPTIMIZER, SEED, with_values
 
+from effopd.extrapolation.effopd import EffOPD
+from effopd.extrapolation.leaps import leap_at_triggers
 from effopd.files import write_jsonl
+from effopd.models.lora import add_factors
 from effopd.params.engine import EngineParams
 from effopd.rollout.copy import CopySampler
 from effopd.rollout.sampler import ModelSampler
@@ -36,18 +39,22 @@ ENGINE = EngineParams(
     offload_optimizer=False,
     activation_checkpointing=False,
     loss_chunk=0,
+    lora_rank=0,
+    lora_alpha=2.0,
     hostfile="",
 )
 PROMPTS = 16  # eight for each of two ranks
 
 
 def distil(folder: Path, values: dict[str, dict[str, Any]]) -> None:
-    """One run of the real loop; `values` override sections `engine`, `optimizer` and `opd`."""
+    """One run of the real loop; `values` override sections `engine`, `optimizer`, `opd` and, for leaps, `effopd`."""
     params = with_values(ENGINE, **values.get("engine", {}))
     optimizer = with_values(OPTIMIZER, **values.get("optimizer", {}))
     opd = with_values(OPD, **{"prompts_per_step": PROMPTS, "steps": 3, "learning_rate": 1e-4, **values.get("opd", {})})
     student = tiny.guesser()
     copy = tiny.guesser()
+    if params.lora_rank:
+        add_factors(student, params.lora_rank, params.lora_alpha, SEED)
     engine: Engine
     if params.name == "torch":
         engine = TorchEngine(student, optimizer, opd.learning_rate)
@@ -57,6 +64,8 @@ def distil(folder: Path, values: dict[str, dict[str, Any]]) -> None:
         sampler: Any = CopySampler(copy, engine.each_weight, tiny.tokenizer(), LENGTH)
     else:
         sampler = ModelSampler(engine.module, tiny.tokenizer(), LENGTH)
+    effopd = with_values(EFFOPD, **values["effopd"]) if "effopd" in values else None
+    search = EffOPD(effopd, engine.parameters) if effopd else None
     session = Session(
         engine=engine,
         tokenizer=tiny.tokenizer(),
@@ -64,7 +73,11 @@ def distil(folder: Path, values: dict[str, dict[str, Any]]) -> None:
         live=folder / "live",
         last_step=opd.steps,
         kept_steps=[],
+        extra_state=search.anchor if search else None,
     )
+    leaps = None
+    if effopd and search:
+        leaps = leap_at_triggers(search, effopd, engine, sampler, tiny.problems(6, seed=1), session, seed=SEED)
     before = {name: whole.clone() for name, whole in engine.each_weight()}
     distill(
         engine,
@@ -76,10 +89,12 @@ def distil(folder: Path, values: dict[str, dict[str, Any]]) -> None:
         seed=SEED,
         micro_batch=optimizer.micro_batch,
         loss_chunk=params.loss_chunk,
+        after_step=leaps,
     )
     after = {name: whole.clone() for name, whole in engine.each_weight()}
     if engine.rank == 0:
         write_jsonl(folder / "metrics.jsonl", session.state.metrics)
+        write_jsonl(folder / "triggers.jsonl", session.state.triggers)
         save_file(before, folder / "before.safetensors")
         save_file(after, folder / "after.safetensors")
     engine.wait()

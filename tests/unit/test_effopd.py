@@ -261,3 +261,26 @@ def test_on_a_quadratic_directions_leaps_and_overshoot_are_those_of_the_closed_f
         accepted_at.append(expected)
     assert max(accepted_at) >= 2 and min(accepted_at) < 5, "leaps and overshoots both happen"
     assert loss(live) < loss(solution(16)), "extrapolation was worth its while"
+
+
+@pytest.mark.parametrize("anchor", ["accepted", "trained"])
+def test_with_factors_the_merged_update_leaps_and_lands_in_the_weights_beside_them(anchor: str) -> None:
+    """W + P is what the model computes with, and P changes between triggers alone."""
+    frozen, first_product, second_product = weights(0), weights(1), weights(2)
+    live = clone(frozen)
+    search = EffOPD(params(multipliers=[2.0, 4.0], anchor=anchor), frozen)
+    assert search.extrapolate(1, live, Script(live, [0.5, 0.6, 0.4]), products=first_product).accepted == 1
+    assert same_bits(live, {name: frozen[name] + 2 * first_product[name] for name in NAMES})
+    behind = {name: frozen[name] + (3 if anchor == "accepted" else 1) * first_product[name] for name in NAMES}
+    assert same_bits(search.anchor, behind)
+
+    start = clone(live)
+    assert search.extrapolate(2, live, Script(live, [0.5, 0.4]), products=second_product).accepted == 0
+    assert same_bits(live, start), "restored bit for bit"
+    trained = {name: start[name] + second_product[name] for name in NAMES}
+    assert same_bits(search.anchor, trained)
+    script = Script(live, [0.5, 0.6, 0.4])
+    third_product = weights(3)
+    search.extrapolate(4, live, script, products=third_product)
+    expected = {n: start[n] + 2 * (start[n] + third_product[n] - trained[n]) for n in NAMES}
+    assert same_bits(script.seen[1], expected) and same_bits(live, expected)
