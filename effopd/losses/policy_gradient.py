@@ -1,4 +1,7 @@
-"""Reinforcement learning: group-relative advantages and the clipped policy-gradient loss (GRPO, arXiv 2402.03300)."""
+"""Reinforcement learning: group-relative advantages and the clipped policy-gradient loss.
+
+GRPO (arXiv 2402.03300) and DAPO (arXiv 2503.14476), which clips higher above than below.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,16 @@ def group_advantages(rewards_GN: Tensor, epsilon: float = 1e-6) -> Tensor:
     return centred_GN / (rewards_GN.std(-1, correction=0, keepdim=True) + epsilon)
 
 
-def clipped_surrogate(policy_BT: Tensor, old_BT: Tensor, advantage_B: Tensor, clip: float) -> Tensor:
-    """−min(ρ A, clip(ρ, 1 − ε, 1 + ε) A) with ρ = π / π_old, per token (B, T), from log-probabilities."""
+def with_variance(rewards_GN: Tensor) -> Tensor:
+    """Which groups have completions of different rewards, (G,): the others teach nothing."""
+    return (rewards_GN != rewards_GN[:, :1]).any(-1)
+
+
+def clipped_surrogate(policy_BT: Tensor, old_BT: Tensor, advantage_B: Tensor, low: float, high: float) -> Tensor:
+    """−min(ρ A, clip(ρ, 1 − low, 1 + high) A) with ρ = π / π_old, per token (B, T), from log-probabilities."""
     ratio_BT = (policy_BT - old_BT).exp()
     advantage_BT = advantage_B[:, None]
-    return -torch.minimum(ratio_BT * advantage_BT, ratio_BT.clamp(1 - clip, 1 + clip) * advantage_BT)
+    return -torch.minimum(ratio_BT * advantage_BT, ratio_BT.clamp(1 - low, 1 + high) * advantage_BT)
 
 
 def reference_kl(policy_BT: Tensor, reference_BT: Tensor) -> Tensor:

@@ -240,15 +240,17 @@ def policy_gradient_value(ratio: float, advantage: float, clip: float) -> float:
 
 
 @pytest.mark.parametrize("advantage", [2.0, -0.5])
-@pytest.mark.parametrize("ratio", [0.5, 0.79, 0.81, 1.0, 1.19, 1.21, 3.0])
+@pytest.mark.parametrize("high", [0.2, 0.28])
+@pytest.mark.parametrize("ratio", [0.5, 0.79, 0.81, 1.0, 1.19, 1.21, 1.29, 3.0])
 def test_the_clipped_surrogate_stops_pulling_beyond_the_clip_on_the_side_that_gains(
-    ratio: float, advantage: float
+    ratio: float, advantage: float, high: float
 ) -> None:
     policy_BT = torch.tensor([[math.log(ratio) - 1.3]], requires_grad=True)
-    loss_BT = clipped_surrogate(policy_BT, torch.tensor([[-1.3]]), torch.tensor([advantage]), 0.2)
+    loss_BT = clipped_surrogate(policy_BT, torch.tensor([[-1.3]]), torch.tensor([advantage]), 0.2, high)
     loss_BT.sum().backward()
-    assert loss_BT.item() == pytest.approx(policy_gradient_value(ratio, advantage, 0.2), rel=1e-5)
-    is_clipped = ratio > 1.2 if advantage > 0 else ratio < 0.8
+    is_clipped = ratio > 1 + high if advantage > 0 else ratio < 0.8
+    held = (1 + high if advantage > 0 else 0.8) if is_clipped else ratio
+    assert loss_BT.item() == pytest.approx(-held * advantage, rel=1e-5)
     assert policy_BT.grad is not None
     assert policy_BT.grad.item() == pytest.approx(0.0 if is_clipped else -ratio * advantage, rel=1e-5)
 
@@ -256,7 +258,7 @@ def test_the_clipped_surrogate_stops_pulling_beyond_the_clip_on_the_side_that_ga
 def test_each_completion_is_weighed_by_its_own_advantage() -> None:
     policy_BT, old_BT = torch.tensor(logits(22, (3, 2))) * 0.1, torch.tensor(logits(23, (3, 2))) * 0.1
     advantages = [1.0, -2.0, 0.5]
-    found = clipped_surrogate(policy_BT, old_BT, torch.tensor(advantages, dtype=torch.float64), 0.1)
+    found = clipped_surrogate(policy_BT, old_BT, torch.tensor(advantages, dtype=torch.float64), 0.1, 0.1)
     for b in range(3):
         for t in range(2):
             ratio = math.exp(policy_BT[b, t] - old_BT[b, t])

@@ -4,41 +4,23 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tiny
 import torch
-from tiny import BASE, LENGTH, OPD, OPTIMIZER, RL, SEED, Lab, with_values
+from tiny import BASE, OPD, OPTIMIZER, RL, SEED, Lab, distributions, rolled_out, with_values
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from effopd.rollout.sampler import sample
-from effopd.seeding import derive_seed, shuffled_batch, uniforms
-from effopd.tasks.problems import Problem
+from effopd.seeding import shuffled_batch
 from effopd.train.engine import NonFiniteError, TorchEngine
 from effopd.train.sft import cosine_rate
 
 SIGN = with_values(OPTIMIZER, beta1=0.0, beta2=0.0, weight_decay=0.0, max_grad_norm=1e9)
 """AdamW without memory: each weight moves by the learning rate against its gradient's sign."""
-
-
-def rolled_out(student: PreTrainedModel, prompts_per_step: int, group: int) -> Iterator[tuple[Problem, list[int], int]]:
-    """Problem, completion's tokens and prompt's length of each sequence of the first step."""
-    pool = tiny.problems()
-    batch = [pool[i] for i in shuffled_batch(SEED, "prompts", 1, prompts_per_step, len(pool)) for _ in range(group)]
-    numbers_BT = uniforms(derive_seed(SEED, "rollout", 1), range(len(batch)), LENGTH)
-    found = sample(student, tiny.tokenizer(), [problem.prompt for problem in batch], LENGTH, numbers_BT)
-    for problem, tokens, mask in zip(batch, found.tokens_BT, found.mask_BT, strict=True):
-        prompt = tiny.tokenizer()(problem.prompt)["input_ids"]
-        yield problem, prompt + tokens[mask.bool()].tolist(), len(prompt)
-
-
-def distributions(reference: PreTrainedModel, ids: list[int], start: int) -> Tensor:
-    """log π (T, V) for each token behind the prompt."""
-    return tiny.next_token_logprobs(reference, ids)[start - 1 : -1]
 
 
 def kl(p_TV: Tensor, q_TV: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache
@@ -25,7 +25,8 @@ from effopd.params.opd import OPDParams
 from effopd.params.optimizer import OptimizerParams
 from effopd.params.rl import RLParams
 from effopd.params.section import Section
-from effopd.rollout.sampler import ModelSampler
+from effopd.rollout.sampler import ModelSampler, sample
+from effopd.seeding import derive_seed, shuffled_batch, uniforms
 from effopd.tasks.arithmetic import ALPHABET
 from effopd.tasks.problems import Demonstration, Problem
 from effopd.teachers.local import LocalTeacher
@@ -62,6 +63,7 @@ RL = RLParams(
     learning_rate=1e-2,
     updates_per_batch=1,
     clip=0.2,
+    clip_high=0.28,
     kl_coefficient=0.001,
 )
 BASE = BaseParams(steps=4, batch_size=5, learning_rate=1e-2, warmup_steps=1)
@@ -114,6 +116,22 @@ def problems(count: int = 12, seed: int = 0) -> list[Problem]:
 
 def demonstrations(count: int = 20) -> list[Demonstration]:
     return [Demonstration(problem.prompt, "1;" * (i % 3) + "#3") for i, problem in enumerate(problems(count))]
+
+
+def rolled_out(student: PreTrainedModel, prompts_per_step: int, group: int) -> Iterator[tuple[Problem, list[int], int]]:
+    """Problem, completion's tokens and prompt's length of each sequence of the first step."""
+    pool = problems()
+    batch = [pool[i] for i in shuffled_batch(SEED, "prompts", 1, prompts_per_step, len(pool)) for _ in range(group)]
+    numbers_BT = uniforms(derive_seed(SEED, "rollout", 1), range(len(batch)), LENGTH)
+    found = sample(student, tokenizer(), [problem.prompt for problem in batch], LENGTH, numbers_BT)
+    for problem, tokens, mask in zip(batch, found.tokens_BT, found.mask_BT, strict=True):
+        prompt = tokenizer()(problem.prompt)["input_ids"]
+        yield problem, prompt + tokens[mask.bool()].tolist(), len(prompt)
+
+
+def distributions(reference: PreTrainedModel, ids: list[int], start: int) -> Tensor:
+    """log π (T, V) for each token behind the prompt."""
+    return next_token_logprobs(reference, ids)[start - 1 : -1]
 
 
 @cache
