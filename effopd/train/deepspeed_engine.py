@@ -54,9 +54,9 @@ class DeepSpeedEngine:
         if engine.zero_stage == 0:  # the only stage in which torch's own optimiser clips; the norm is read from it
             optimizer.register_step_pre_hook(self._clip)
         self._stage_0_norm = math.nan
-        self._engine, self._wrapper, _, _ = deepspeed.initialize(
-            model=model, optimizer=optimizer, config=configuration(params, engine)
-        )
+        initial = {name: parameter.detach() for name, parameter in model.named_parameters()}
+        config = configuration(params, engine)
+        self._engine, self._wrapper, _, _ = deepspeed.initialize(model=model, optimizer=optimizer, config=config)
         self.model, self.device = self._engine, torch.device(self._engine.device)
         self.rank, self.ranks = dist.get_rank(), dist.get_world_size()
         if self.ranks != engine.ranks:
@@ -64,6 +64,8 @@ class DeepSpeedEngine:
         self._adamw: torch.optim.AdamW = self._wrapper if engine.zero_stage == 0 else self._wrapper.optimizer
         self._masters: list[Tensor] = self._flat_masters()
         self.parameters: Mapping[str, Tensor] = leaping_weights(model) if self._lora else self._partition_by_name()
+        if config["bf16"]["enabled"]:
+            self._start_from(initial)
 
     def share(self, count: int, uneven: bool = False) -> range:
         if count < self.ranks or (count % self.ranks and not uneven):
@@ -155,6 +157,18 @@ class DeepSpeedEngine:
         if self._lora:
             for name, weight in self.parameters.items():
                 weight.copy_(tensors[f"frozen/{name}"])
+        self.weights_changed()
+
+    @torch.no_grad()
+    def _start_from(self, initial: Mapping[str, Tensor]) -> None:
+        """Whole float32 weights into the masters, which DeepSpeed makes of weights rounded to bfloat16."""
+        for name, parameter in self.module.named_parameters():
+            if self._stage == 3:  # flat and padded at the end
+                mine = self.parameters[name]
+                share = initial[name].flatten()[self.rank * len(mine) :][: len(mine)]
+                mine[: len(share)].copy_(share)
+            else:
+                parameter.set_full_hp_param(initial[name])
         self.weights_changed()
 
     def _clip(self, *_: Any) -> None:

@@ -133,6 +133,10 @@ def test_bfloat16_training_moves_float32_masters_at_a_rate_that_bfloat16_weights
     results: dict[str, Result], stage: int
 ) -> None:
     found = results[f"bfloat16 {stage}"]
+    base = results["torch of 16"].before
+    assert all(weight.equal(base[name]) for name, weight in found.before.items()), (
+        "masters are not rounded at the start"
+    )
     moved, swallowed = [], []
     for name, start in found.before.items():
         change: Tensor = found.after[name] - start
