@@ -34,7 +34,7 @@ def llm(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Made from weights that no test samples from: all must have been handed over."""
     folder = tmp_path_factory.mktemp("vllm") / "model"
     save_model(folder, model(99), tiny.tokenizer())
-    return start_vllm(folder, "float32", 0.05)
+    return start_vllm(folder, "float32", 0.1)
 
 
 def sampler(llm: Any, engine: TorchEngine, length: int = LENGTH) -> VLLMSampler:
