@@ -25,6 +25,7 @@ from effopd.models.lora import add_factors
 from effopd.params.engine import EngineParams
 from effopd.rollout.copy import CopySampler
 from effopd.rollout.sampler import ModelSampler
+from effopd.teachers.local import LocalTeacher
 from effopd.train.deepspeed_engine import DeepSpeedEngine
 from effopd.train.distill import distill
 from effopd.train.engine import Engine, TorchEngine
@@ -82,7 +83,7 @@ def distil(folder: Path, values: dict[str, dict[str, Any]]) -> None:
     distill(
         engine,
         sampler,
-        tiny.guesser(9, 1),
+        LocalTeacher(tiny.guesser(9, 1)),
         tiny.problems(24),
         opd,
         session,
