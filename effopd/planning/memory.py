@@ -83,9 +83,7 @@ def stage_memory(
         Part("teacher in vLLM", teaching.engines * params.teacher.gpu_memory * device_memory, "always"),
     ]
     if stage == "effopd":
-        shard = MASTER * student.parameters / _shards(params)
-        offloaded = params.engine.offload_optimizer
-        parts += [Part("anchor", shard, "always", offloaded), Part("snapshot", shard, "sampling", offloaded)]
+        parts += _leaps(params, student)
     parts += _sampling(stage, params, student, prompt_tokens, device_memory)
     tokens = params.optimizer.micro_batch * (prompt_tokens + params.rollout.max_new_tokens)
     saved = student.activation_bytes(compute_bytes(params), params.engine.activation_checkpointing)
@@ -120,7 +118,34 @@ def _shards(params: Params) -> int:
     return params.engine.ranks if params.engine.name == "deepspeed" and params.engine.zero_stage else 1
 
 
+def _leaps(params: Params, student: Shape) -> list[Part]:
+    """The anchor, and at a trigger the weights before the leap; with LoRA also those with its products, and these."""
+    if params.engine.lora_rank:
+        leaping = MASTER * student.projections  # frozen, so whole on every rank
+        return [Part("anchor", leaping, "always"), Part("snapshot", 3 * leaping, "sampling")]
+    shard, offloaded = MASTER * student.parameters / _shards(params), params.engine.offload_optimizer
+    return [Part("anchor", shard, "always", offloaded), Part("snapshot", shard, "sampling", offloaded)]
+
+
+def _lora(params: Params, student: Shape) -> list[Part]:
+    """Frozen weights whole and in float32; gradients, moments and their shards are those of the factors alone."""
+    engine, factors, number = params.engine, MASTER * student.factors(params.engine.lora_rank), compute_bytes(params)
+    shard, offloaded = factors / _shards(params), engine.offload_optimizer
+    sharded = engine.name == "deepspeed" and engine.zero_stage > 0
+    return [
+        Part("weights", MASTER * student.parameters + factors, "always"),
+        Part("weights in bfloat16", number * student.parameters if number < MASTER else 0, "training"),
+        Part("gradients", factors / (_shards(params) if engine.zero_stage >= 2 else 1), "training"),
+        Part("float32 masters", shard if sharded else 0, "always", offloaded),
+        Part("float32 gradients", shard if sharded else 0, "training", offloaded),
+        Part("moments", 2 * shard, "always", offloaded),
+        Part("AdamW's update", shard, "training", offloaded),
+    ]
+
+
 def _optimisation(params: Params, student: Shape) -> list[Part]:
+    if params.engine.lora_rank:
+        return _lora(params, student)
     engine, count, number = params.engine, student.parameters, compute_bytes(params)
     shard = MASTER * count / _shards(params)
     offloaded = engine.offload_optimizer

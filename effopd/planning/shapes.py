@@ -48,6 +48,12 @@ class Shape:
         heads = 1 if self.tied else 2
         return heads * self.embeddings + self.projections + self.layers * vectors + self.hidden_size
 
+    def factors(self, rank: int) -> int:
+        """Weights of LoRA's factors beside every matrix of attention and MLP: rank · (inputs + outputs) of each."""
+        queries, keys = self.heads * self.head_size, self.kv_heads * self.head_size
+        attention = 2 * (self.hidden_size + queries) + 2 * (self.hidden_size + keys)
+        return rank * self.layers * (attention + 3 * (self.hidden_size + self.mlp_size))
+
     @property
     def cached_values(self) -> int:
         """Numbers that the key-value cache holds for a token."""

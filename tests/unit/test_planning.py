@@ -211,6 +211,25 @@ def test_weights_gradients_and_moments_of_each_zero_stage(engine: dict[str, Any]
     assert found["teacher"] == 4 * P
 
 
+def test_lora_holds_gradients_and_moments_of_its_factors_alone() -> None:
+    factors = 4 * 2 * (16 + 12 + 12 + 16 + 3 * 24)  # rank, layers, inputs and outputs of q, k, v, o and the MLP's three
+    matrices = SHAPE.projections
+    assert SHAPE.factors(4) == factors
+    found = memory("effopd", params(engine={"lora_rank": 4}))
+    assert (found["weights"], found["gradients"], found["moments"]) == (4 * (P + factors), 4 * factors, 8 * factors)
+    assert (found["anchor"], found["snapshot"]) == (4 * matrices, 12 * matrices)
+    found = memory("effopd", params(engine=ZERO | {"zero_stage": 2, "lora_rank": 4}))
+    assert (found["weights"], found["gradients"], found["moments"]) == (4 * (P + factors), factors, 2 * factors)
+    assert (found["weights in bfloat16"], found["anchor"]) == (2 * P, 4 * matrices)
+
+
+def test_factors_are_those_of_the_linear_layers_of_a_model_that_was_built() -> None:
+    model = build_model(tiny.MODEL, tiny.tokenizer(), seed=0)
+    linear = [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m is not model.lm_head]
+    shape = built_shape(tiny.MODEL, len(tiny.tokenizer()))
+    assert shape.factors(3) == 3 * sum(m.in_features + m.out_features for m in linear)
+
+
 def test_offloading_moves_masters_moments_and_anchor_off_the_device() -> None:
     on = stage_memory("effopd", params(engine=ZERO | {"zero_stage": 2}), SHAPE, SERVED, 10, 1e6)
     off = stage_memory(
