@@ -1,6 +1,7 @@
 """A project served by `pipeline ui`, Prefect's REST API as the browser uses it, and what must be gone afterwards."""
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -122,9 +123,16 @@ class Server:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A free port whose next one, which reports take, is free too; below those that outgoing connections are given."""
+    for port in random.sample(range(20_000, 32_000, 2), 100):
+        try:
+            with socket.socket() as server, socket.socket() as reports:
+                server.bind(("127.0.0.1", port))
+                reports.bind(("127.0.0.1", port + 1))
+                return port
+        except OSError:
+            continue
+    raise AssertionError("no two neighbouring ports are free")
 
 
 def deploy(finished: Project, root: Path) -> Project:
