@@ -1,12 +1,13 @@
 """The flow against the real DVC and a real Prefect server: cold, warm, flipped, failing, parallel, retried, alone."""
 
+import threading
 import time
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 import yaml
-from dvc_project import Project
+from dvc_project import Project, wait_until
 from prefect import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey, FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import State
@@ -135,17 +136,25 @@ def test_a_killed_stage_is_tried_again(project: Project) -> None:
     assert task_runs(state, expected=1)["notes"].run_count == 2
 
 
-def test_two_siblings_share_the_time(project: Project) -> None:
-    project.set_param("train", "seconds", 2.0)
-    serial = time.monotonic()
-    run(project, targets="train", max_parallel=1)
-    serial = time.monotonic() - serial
-    project.set_param("train", "seconds", 2.001)
-    parallel = time.monotonic()
+def test_two_siblings_run_side_by_side(project: Project) -> None:
+    """Each waits half way until both have come there, which one after the other they never would."""
+    project.set_param("train", "steps", 4)
+    project.write("hold", "until both have come half way\n")
+    steps = [project.root / f".scratch/models/run-{seed}" for seed in (0, 1)]
+    met = []
+
+    def release() -> None:
+        try:
+            wait_until(lambda: all(step.exists() and step.read_text() == "3" for step in steps))
+            met.append(True)
+        finally:
+            (project.root / "hold").unlink()
+
+    releasing = threading.Thread(target=release)
+    releasing.start()
     state = run(project, targets="train", max_parallel=2)
-    parallel = time.monotonic() - parallel
-    assert outcomes(state) == {"prepare": "CACHED", "train@0": "RAN", "train@1": "RAN"}
-    assert parallel < 0.7 * serial
+    releasing.join()
+    assert met and outcomes(state) == {"prepare": "CACHED", "train@0": "RAN", "train@1": "RAN"}
     assert "up to date" in project.dvc("status", "train")
 
 
