@@ -49,16 +49,16 @@ def evaluate(
     from effopd.evaluation.accuracy import grade
     from effopd.evaluation.statistics import bootstrap
     from effopd.models.store import load_model, load_tokenizer
+    from effopd.rollout.policy import ModelPolicy
     from effopd.rollout.served import serve
     from effopd.seeding import generator
     from effopd.tasks.problems import read_problems
 
     rows = read_problems(problems)
-    trained, tokenizer = serve(url, model) if url else load_model(model), load_tokenizer(model)
+    policy = serve(url, model) if url else ModelPolicy(load_model(model), load_tokenizer(model))
     sampled, greedy = (
         grade(
-            trained,
-            tokenizer,
+            policy,
             rows,
             samples=samples,
             greedy=is_greedy,

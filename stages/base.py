@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from effopd.files import DataError, atomic_path, write_jsonl
@@ -24,6 +23,7 @@ from effopd.train.session import Session
 from effopd.train.sft import fine_tune
 from effopd.trajectory.workspace import Workspace
 from stages.harness import LOGS, MODELS, SCRATCH, Stage, run
+from stages.machine import set_up
 
 SOURCES = Path("data/models")
 
@@ -36,7 +36,7 @@ def main() -> None:
     params = stage.params("base", BaseParams)
     optimizer = stage.params("optimizer", OptimizerParams)
     shown = stage.input("data/demonstrations.parquet")
-    torch.set_num_threads(shared.threads)
+    device = set_up(shared)
 
     if model_params.on_hub:
         model, tokenizer = adopt(fetch(model_params.source, model_params.revision))
@@ -45,7 +45,7 @@ def main() -> None:
     else:
         model, tokenizer = build(model_params, read_demonstrations(shown), derive_seed(shared.seed, "model"))
     demonstrations = read_demonstrations(shown) if params.steps else []  # programs have none
-    engine = TorchEngine(model, optimizer, params.learning_rate)
+    engine = TorchEngine(model.to(device), optimizer, params.learning_rate)
     workspace = Workspace(SCRATCH, "base", stage.key())
     session = Session(
         engine=engine,

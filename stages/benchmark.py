@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import torch
 from tqdm import tqdm
 from typer import Argument
 
@@ -15,15 +14,18 @@ from effopd.evaluation.benchmark import summarise
 from effopd.evaluation.harness_export import export
 from effopd.evaluation.records import evaluate, write_records
 from effopd.files import atomic_path, hash_path, read_json, write_json
-from effopd.models.store import load_model, load_tokenizer
 from effopd.params.benchmark import BenchmarkParams
+from effopd.params.engine import ALL_BUT_PRECISION, EngineParams
 from effopd.params.evaluate import EvaluateParams
+from effopd.params.rollout import RolloutParams
 from effopd.params.run import RunParams
+from effopd.rollout.policy import open_policy
 from effopd.rollout.served import serve
 from effopd.tasks.problems import read_problems
 from effopd.tasks.verifiers import verify_all
 from effopd.trajectory.store import step_folder, stored_steps
 from stages.harness import MODELS, SCRATCH, Stage, run
+from stages.machine import set_up
 
 BENCHMARKS = Path("reports/benchmarks")
 DATA = Path("data/benchmarks")
@@ -38,9 +40,11 @@ def main(
     shared = stage.params("run", RunParams, unused=("replicates",))
     params = stage.params("benchmark", BenchmarkParams, unused=("datasets", "runs", "limit"))
     confidence = stage.params("evaluate", EvaluateParams, unused=("samples", "pass_at", "batch_size", "resamples"))
+    rollout = stage.params("rollout", RolloutParams, unused=("max_new_tokens", "mismatch_budget"))
+    precision = stage.params("engine", EngineParams, unused=ALL_BUT_PRECISION).precision
     problems = read_problems(stage.input(DATA / f"{dataset}.parquet"))
     about = read_json(stage.input(DATA / f"{dataset}.json"))
-    torch.set_num_threads(shared.threads)
+    device = set_up(shared)
     key = stage.key(without=("benchmark.samples", "benchmark.batch_size", "evaluate.confidence"))
     folder = stage.input(MODELS / name)
     weights = folder if (folder / "config.json").is_file() else step_folder(folder, stored_steps(folder)[-1])
@@ -49,8 +53,7 @@ def main(
     journal = SCRATCH / "benchmark" / key / f"{hash_path(weights)}.jsonl"
     with tqdm(total=len(problems) * samples, desc=f"{name} {dataset}", unit="completion") as bar:
         records = evaluate(
-            serve(params.url, weights) if params.url else load_model(weights),
-            load_tokenizer(weights),
+            serve(params.url, weights) if params.url else open_policy(weights, rollout, precision, device),
             problems,
             partial(verify_all, workers=os.cpu_count() or 1, allow_unsandboxed=params.allow_unsandboxed),
             samples=samples,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import torch
 from typer import Option
 
 from effopd.extrapolation.effopd import EffOPD
@@ -22,6 +21,7 @@ from effopd.seeding import derive_seed
 from effopd.tasks.problems import read_problems
 from effopd.train.distill import distill
 from stages.harness import Stage
+from stages.machine import set_up
 from stages.teaching import build_teacher
 from stages.training import build_engine, build_sampler, open_session, publish, run_on_ranks
 
@@ -42,11 +42,11 @@ def main(
     problems = read_problems(stage.input("data/train.parquet"))
     validation = read_problems(stage.input("data/validation.parquet"))
     base = stage.input("models/base")
-    torch.set_num_threads(shared.threads)
+    device = set_up(shared)
 
     name = f"effopd-{replicate}"
     student, tokenizer = load_model(base), load_tokenizer(base)
-    engine = build_engine(student, optimizer, engine_params, params.learning_rate, shared.seed)
+    engine = build_engine(student, device, optimizer, engine_params, params.learning_rate, shared.seed)
     sampler = build_sampler(engine, engine_params, rollout, base, tokenizer)
     teacher = build_teacher(stage, teacher_params, problems, engine, engine_params.precision, tokenizer)
     search = EffOPD(effopd, engine.parameters)

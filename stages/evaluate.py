@@ -6,20 +6,21 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-import torch
 from tqdm import tqdm
 from typer import Argument
 
 from effopd.evaluation.accuracy import grade
 from effopd.evaluation.curve import curve_row
 from effopd.files import atomic_path, hash_path, read_json, write_json
-from effopd.models.store import load_model, load_tokenizer
+from effopd.params.engine import ALL_BUT_PRECISION, EngineParams
 from effopd.params.evaluate import EvaluateParams
 from effopd.params.rollout import RolloutParams
 from effopd.params.run import RunParams
+from effopd.rollout.policy import open_policy
 from effopd.tasks.problems import read_problems
-from effopd.trajectory.store import step_folder, stored_steps
+from effopd.trajectory.store import read_checkpoint, step_folder, stored_steps
 from stages.harness import MODELS, SCRATCH, Stage, run
+from stages.machine import set_up
 
 EVALUATION = Path("reports/evaluation")
 
@@ -30,23 +31,24 @@ def main(name: Annotated[str, Argument(metavar="RUN", help="A folder of checkpoi
     shared = stage.params("run", RunParams, unused=("replicates",))
     params = stage.params("evaluate", EvaluateParams)
     rollout = stage.params("rollout", RolloutParams)
+    precision = stage.params("engine", EngineParams, unused=ALL_BUT_PRECISION).precision
     problems = read_problems(stage.input("data/test.parquet"))
     done = SCRATCH / "evaluation" / stage.key()  # rows by weights: only new ones are evaluated
     trained = stage.input(MODELS / name)
-    torch.set_num_threads(shared.threads)
+    device = set_up(shared)
 
     steps = stored_steps(trained)
+    policy = open_policy(step_folder(trained, steps[0]), rollout, precision, device)
     ends = (steps[0], steps[-1])
     rows = []
     for step in tqdm(steps, desc=f"evaluate {name}", unit="checkpoint"):
         checkpoint = step_folder(trained, step)
         row_file = done / hash_path(checkpoint) / f"{'ends' if step in ends else 'between'}.json"
         if not row_file.exists():
-            model, tokenizer = load_model(checkpoint), load_tokenizer(checkpoint)
+            policy.put(read_checkpoint(trained, step))
             draw = partial(
                 grade,
-                model,
-                tokenizer,
+                policy,
                 problems,
                 seed=shared.seed,
                 max_new_tokens=rollout.max_new_tokens,

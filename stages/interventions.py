@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -10,10 +9,7 @@ from typing import Annotated
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
-from torch import Tensor
 from tqdm import tqdm
-from transformers import PreTrainedModel
 from typer import Argument
 
 from effopd.evaluation.accuracy import grade
@@ -21,15 +17,17 @@ from effopd.evaluation.statistics import bootstrap
 from effopd.files import atomic_path, read_json, sha256, write_json
 from effopd.interventions.experiments import interventions
 from effopd.interventions.scaling import update_norm
-from effopd.models.store import load_model, load_tokenizer
+from effopd.params.engine import ALL_BUT_PRECISION, EngineParams
 from effopd.params.evaluate import EvaluateParams
 from effopd.params.interventions import InterventionParams
 from effopd.params.rollout import RolloutParams
 from effopd.params.run import RunParams
+from effopd.rollout.policy import open_policy
 from effopd.seeding import generator
 from effopd.tasks.problems import read_problems
 from effopd.trajectory.store import read_checkpoint, step_folder, stored_steps
 from stages.harness import MODELS, SCRATCH, Stage, run
+from stages.machine import set_up
 
 INTERVENTIONS = Path("reports/interventions")
 
@@ -41,24 +39,23 @@ def main(name: Annotated[str, Argument(metavar="RUN", help="A folder of checkpoi
     evaluate = stage.params("evaluate", EvaluateParams, unused=("samples", "pass_at"))
     params = stage.params("interventions", InterventionParams, unused=("methods",))
     rollout = stage.params("rollout", RolloutParams)
+    precision = stage.params("engine", EngineParams, unused=ALL_BUT_PRECISION).precision
     problems = read_problems(stage.input("data/test.parquet"))
     done = SCRATCH / "interventions" / stage.key()  # scores by weights: runs share the base, a killed stage goes on
     trained = stage.input(MODELS / name)
-    torch.set_num_threads(shared.threads)
+    device = set_up(shared)
 
     steps = stored_steps(trained)
     base, final = read_checkpoint(trained, steps[0]), read_checkpoint(trained, steps[-1])
-    folder = step_folder(trained, steps[-1])
-    model, tokenizer = load_model(folder), load_tokenizer(folder)
+    policy = open_policy(step_folder(trained, steps[-1]), rollout, precision, device)
     planned = interventions(base, final, lambda step: read_checkpoint(trained, step), steps, params)
     rows = []
     for intervention, weights in tqdm(planned, desc=f"interventions on {name}", unit="model"):
         scores_file = done / f"{sha256(*(weight.numpy().tobytes() for weight in weights.values()))}.json"
         if not scores_file.exists():
-            put(model, weights)
+            policy.put(weights)
             graded = grade(
-                model,
-                tokenizer,
+                policy,
                 problems,
                 samples=params.samples,
                 greedy=False,
@@ -81,13 +78,6 @@ def main(name: Annotated[str, Argument(metavar="RUN", help="A folder of checkpoi
     with atomic_path(INTERVENTIONS / f"{name}.parquet") as file:
         pq.write_table(pa.Table.from_pylist(rows), file, compression="zstd")
     print(f"{name}: {len(rows)} interventions, base {rows[0]['accuracy']:.3f}, trained {rows[1]['accuracy']:.3f}")
-
-
-@torch.no_grad()
-def put(model: PreTrainedModel, weights: Mapping[str, Tensor]) -> None:
-    """Give the model these weights; a tied head follows its embedding."""
-    for name, parameter in model.named_parameters():
-        parameter.copy_(weights[name])
 
 
 if __name__ == "__main__":

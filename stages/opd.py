@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import torch
 from typer import Option
 
 from effopd.models.store import load_model, load_tokenizer
@@ -19,6 +18,7 @@ from effopd.seeding import derive_seed
 from effopd.tasks.problems import read_problems
 from effopd.train.distill import distill
 from stages.harness import Stage
+from stages.machine import set_up
 from stages.teaching import build_teacher
 from stages.training import build_engine, build_sampler, open_session, publish, run_on_ranks
 
@@ -39,13 +39,13 @@ def main(
     teacher_params = stage.params("teacher", TeacherParams)
     problems = read_problems(stage.input("data/train.parquet"))
     base = stage.input("models/base")
-    torch.set_num_threads(shared.threads)
+    device = set_up(shared)
 
     name = f"opd-{replicate}" if rate is None else f"opd-lr-{rate}"
     learning_rate = params.learning_rate if rate is None else rate
     steps = params.steps if rate is None else params.sweep_steps
     student, tokenizer = load_model(base), load_tokenizer(base)
-    engine = build_engine(student, optimizer, engine_params, learning_rate, shared.seed)
+    engine = build_engine(student, device, optimizer, engine_params, learning_rate, shared.seed)
     sampler = build_sampler(engine, engine_params, rollout, base, tokenizer)
     teacher = build_teacher(stage, teacher_params, problems, engine, engine_params.precision, tokenizer)
     key = stage.key("opd", replicate, str(learning_rate), without=("opd.steps", "opd.sweep_steps"))

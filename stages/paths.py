@@ -20,7 +20,7 @@ PATHS = Path("reports/paths.json")
 def main() -> None:
     """Write reports/paths.json: each checkpoint of rl, opd and effopd, where trained, with its place in the plane."""
     stage = Stage()
-    shared = stage.params("run", RunParams, unused=("seed",))
+    shared = stage.params("run", RunParams, unused=("seed", "device"))
     names = ["rl", *(f"{method}-{replicate}" for method in ("opd", "effopd") for replicate in shared.replicates)]
     runs = [stage.input(MODELS / name) for name in names if (MODELS / name).is_dir()]
     if not runs:

@@ -28,7 +28,7 @@ SOURCES = DATA / "sources"
 def main() -> None:
     """Write data/*.parquet, data/about.json and data/benchmarks/."""
     stage = Stage()
-    seed = stage.params("run", RunParams, unused=("replicates", "threads")).seed
+    seed = stage.params("run", RunParams, unused=("replicates", "threads", "device")).seed
     params = stage.params("data", DataParams)
     prompt = stage.params("prompt", PromptParams)
     benchmark = stage.params("benchmark", BenchmarkParams, unused=_UNUSED)

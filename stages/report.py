@@ -23,7 +23,8 @@ from effopd.report.mechanism import parts
 from effopd.report.page import SCRIPT, STYLE, TEMPLATE, render
 from effopd.report.plots import plots
 from effopd.report.provenance import revision
-from effopd.report.results import Sources, planned_runs, read_results
+from effopd.report.reading import Sources, read_results
+from effopd.report.results import planned_runs
 from effopd.report.story import chapters, figures
 from effopd.report.summary import metrics, summary
 from effopd.trajectory.layout import METRICS
@@ -45,7 +46,7 @@ SOURCES = Sources(
 def main() -> None:
     """Write reports/index.html, summary.json, metrics.json, figures/ and cards/."""
     stage = Stage()
-    shared = stage.params("run", RunParams, unused=("threads",))
+    shared = stage.params("run", RunParams, unused=("threads", "device"))
     rl = stage.params("rl", RLParams)
     opd = stage.params("opd", OPDParams)
     effopd = stage.params("effopd", EffOPDParams)
@@ -69,7 +70,7 @@ def main() -> None:
     provenance = {
         **asdict(revision()),
         "params": {
-            "run": shared.model_dump(exclude={"threads"}),
+            "run": shared.model_dump(exclude={"threads", "device"}),
             "rl": rl.model_dump(),
             "opd": opd.model_dump(),
             "effopd": effopd.model_dump(),

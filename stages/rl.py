@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import torch
-
 from effopd.files import atomic_path, link_or_copy
 from effopd.models.store import load_model, load_tokenizer
 from effopd.params.engine import EngineParams
@@ -17,6 +15,7 @@ from effopd.tasks.problems import read_problems
 from effopd.train.rl import reinforce
 from effopd.trajectory.store import step_folder
 from stages.harness import MODELS, Stage
+from stages.machine import set_up
 from stages.training import build_engine, build_sampler, open_session, publish, run_on_ranks
 
 
@@ -31,10 +30,10 @@ def main() -> None:
     trajectory = stage.params("trajectory", TrajectoryParams)
     problems = read_problems(stage.input("data/train.parquet"))
     base = stage.input("models/base")
-    torch.set_num_threads(shared.threads)
+    device = set_up(shared)
 
     policy, tokenizer = load_model(base), load_tokenizer(base)
-    engine = build_engine(policy, optimizer, engine_params, params.learning_rate, shared.seed)
+    engine = build_engine(policy, device, optimizer, engine_params, params.learning_rate, shared.seed)
     sampler = build_sampler(engine, engine_params, rollout, base, tokenizer)
     key = stage.key("rl", without=("rl.steps",))
     session, workspace = open_session("rl", key, params.steps, trajectory, engine, tokenizer)

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 from torch import Tensor
 from typer import Argument
 
@@ -21,6 +20,7 @@ from effopd.spectral.metrics import embedding_cosine, layer_update_norms
 from effopd.spectral.modules import embedding_name
 from effopd.trajectory.store import read_checkpoint, step_folder, stored_steps
 from stages.harness import MODELS, Stage, run
+from stages.machine import set_up
 
 SPECTRAL = Path("reports/spectral")
 
@@ -36,14 +36,14 @@ def main(name: Annotated[str, Argument(metavar="RUN", help="A folder of checkpoi
     shared = stage.params("run", RunParams, unused=("replicates", "seed"))
     params = stage.params("spectral", SpectralParams)
     trained = stage.input(MODELS / name)
-    torch.set_num_threads(shared.threads)
+    device = set_up(shared)
 
     base_step, *steps = stored_steps(trained)
     names = read_checkpoint(trained, base_step).keys()  # the one whole read: it reports a damaged file by name
 
     def load(step: int, tensor: str) -> Tensor:
         with open_weights(step_folder(trained, step) / WEIGHTS) as weights:
-            return weights.get_tensor(tensor)
+            return weights.get_tensor(tensor).to(device)
 
     analysis = analyse_trajectory(load, names, steps, base_step=base_step, top_k=params.top_k)
     embedding = embedding_name(names)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -60,13 +61,19 @@ def launch_command(params: EngineParams, arguments: list[str]) -> list[str]:
 
 
 def build_engine(
-    model: PreTrainedModel, optimizer: OptimizerParams, params: EngineParams, learning_rate: float, seed: int
+    model: PreTrainedModel,
+    device: torch.device,
+    optimizer: OptimizerParams,
+    params: EngineParams,
+    learning_rate: float,
+    seed: int,
 ) -> Engine:
+    """The engine that `params` asks for; DeepSpeed finds each rank's own device itself."""
     if params.lora_rank:
         add_factors(model, params.lora_rank, params.lora_alpha, derive_seed(seed, "lora"))
     match params.name:
         case "torch":
-            return TorchEngine(model, optimizer, learning_rate)
+            return TorchEngine(model.to(device), optimizer, learning_rate)
         case "deepspeed":
             return DeepSpeedEngine(model, optimizer, params, learning_rate)
 

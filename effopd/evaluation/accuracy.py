@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from effopd.rollout.served import ServedModel, draw
+from effopd.rollout.policy import Policy
 from effopd.seeding import derive_seed, uniforms
 from effopd.tasks.problems import Problem
 from effopd.tasks.verifiers import score_all
@@ -29,8 +28,7 @@ class Graded:
 
 
 def grade(
-    model: PreTrainedModel | ServedModel,
-    tokenizer: PreTrainedTokenizerBase,
+    policy: Policy,
     problems: Sequence[Problem],
     *,
     samples: int,
@@ -56,7 +54,7 @@ def grade(
         batch = items[start : start + batch_size]
         numbers_BT = None if greedy else uniforms(key, [row for _, row in batch], max_new_tokens)
         asked = [problem for problem, _ in batch]
-        rollout = draw(model, tokenizer, [problem.prompt for problem in asked], max_new_tokens, numbers_BT)
+        rollout = policy.sample([problem.prompt for problem in asked], max_new_tokens, numbers_BT)
         found += score_all(asked, rollout.texts)
         lengths += rollout.lengths_B.long().tolist()
         truncated += rollout.truncated_B.tolist()

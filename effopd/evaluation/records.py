@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from effopd.files import DataError, atomic_path, canonical_json
-from effopd.rollout.served import ServedModel, draw
+from effopd.rollout.policy import Policy
 from effopd.seeding import derive_seed, uniforms
 from effopd.tasks.problems import Problem
 from effopd.tasks.verdict import Verdict
@@ -41,8 +40,7 @@ class Record:
 
 
 def evaluate(
-    model: PreTrainedModel | ServedModel,
-    tokenizer: PreTrainedTokenizerBase,
+    policy: Policy,
     problems: Sequence[Problem],
     grade: Grader,
     *,
@@ -67,7 +65,7 @@ def evaluate(
         batch = missing[start : start + batch_size]
         chosen = [problems[p] for p, _ in batch]
         numbers_BT = uniforms(derive_seed(seed, "benchmark"), [_row(problems[p], s) for p, s in batch], max_new_tokens)
-        rollout = draw(model, tokenizer, [problem.prompt for problem in chosen], max_new_tokens, numbers_BT)
+        rollout = policy.sample([problem.prompt for problem in chosen], max_new_tokens, numbers_BT)
         verdicts = grade(chosen, rollout.texts)
         made = [
             Record(p, s, text, verdict.score, verdict.reason, int(length), bool(truncated))

@@ -17,7 +17,7 @@ WEIGHTS = "model.safetensors"
 
 def save_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
     """Write `weights` as one safetensors file; equal tensors give equal bytes."""
-    save_file({name: tensor.detach().contiguous() for name, tensor in weights.items()}, path, {"format": "pt"})
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, path, {"format": "pt"})
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:

@@ -30,3 +30,7 @@ class EngineParams(Section):
         if self.lora_rank and self.name == "deepspeed" and self.zero_stage == 3:
             raise ValueError("lora_rank needs a zero_stage of 2 or less: leaps move frozen weights, whole on each rank")
         return self
+
+
+ALL_BUT_PRECISION = tuple(key for key in EngineParams.model_fields if key != "precision")
+"""The keys that evaluation, which samples at the precision of training, does not depend on."""

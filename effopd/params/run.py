@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, field_validator
 
 from effopd.params.section import Section
@@ -11,6 +13,7 @@ class RunParams(Section):
     seed: int = Field(ge=0, lt=2**32)
     replicates: list[int] = Field(min_length=1)
     threads: int = Field(ge=1)
+    device: Literal["cpu", "cuda"]
 
     @field_validator("replicates")
     @classmethod

@@ -11,7 +11,7 @@ import altair as alt
 
 from effopd.files import read_json
 from effopd.report.figures import Figure, data, layered, legend
-from effopd.report.results import value_of
+from effopd.report.reading import value_of
 
 CONTAMINATION = "contamination.json"
 SPLITS = ("train", "validation", "dev", "test")

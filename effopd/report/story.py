@@ -60,6 +60,7 @@ def chapters(
                 parts.get("beta"),
                 updates.alignment(results),
                 geometry.spectra(results),
+                updates.rates(results),
                 parts.get("truncation"),
             ),
         ),

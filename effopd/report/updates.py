@@ -9,12 +9,18 @@ from statistics import median
 import altair as alt
 
 from effopd.report.estimates import Measure, alignment_at, measured, middle
-from effopd.report.figures import GREY, LABELS, Choice, Figure, Row, colours, data, label, layered
+from effopd.report.figures import GREY, LABELS, PALETTE, Choice, Figure, Row, colours, data, label, layered
 from effopd.report.geometry import analysed
 from effopd.report.results import Results, Spectral
 
 PAPER_ALIGNMENT = {"progress": 0.1, "alignment": 0.72}
 """OPD at 10 % of training (arXiv 2605.11739)."""
+AT_A_RATE: dict[str, tuple[Callable[[Spectral], float | None], str]] = {
+    "update norm": (lambda s: s.total_update_norm, ".3g"),
+    "effective rank": (lambda s: s.effective_rank, ".1f"),
+    "spectral / Frobenius ratio": (lambda s: s.spectral_frobenius_ratio, ".1%"),
+    "alignment at 10 % of training": (lambda s: alignment_at(s, 0.1, "top_k_cosine"), ".2f"),
+}
 PAPER_MODELS = ("1.5B", "4B", "8B", "14B")
 
 
@@ -43,7 +49,7 @@ def alignment(results: Results) -> Figure:
             "alignment": value,
         }
         for run in results.runs
-        if run.spectral is not None
+        if run.spectral is not None and run.rate is None
         for row in run.spectral.alignment
         for name, measure in MEASURES.items()
         if (value := getattr(row, measure)) is not None
@@ -94,6 +100,53 @@ def alignment(results: Results) -> Figure:
 
 def _at(results: Results, method: str, progress: float) -> list[float]:
     return measured(results.of(method), lambda spectral: alignment_at(spectral, progress, "top_k_cosine"))
+
+
+def rates(results: Results) -> Figure | None:
+    """What the learning rate does to the final update; None where a single rate was tried."""
+    swept = {run.method for run in results.sweep if run.spectral is not None}
+    rows: list[Row] = [
+        {"run": run.name, "learning_rate": run.learning_rate, "quantity": name, "value": value}
+        for run in results.runs
+        if run.method in swept and run.spectral is not None
+        for name, (quantity, _) in AT_A_RATE.items()
+        if (value := quantity(run.spectral)) is not None
+    ]
+    found: dict[tuple[str, float], list[float]] = {}
+    for row in rows:
+        found.setdefault((row["quantity"], row["learning_rate"]), []).append(row["value"])
+    if not found:
+        return None
+    medians: list[Row] = [
+        {"quantity": name, "learning_rate": rate, "value": median(values)}
+        for (name, rate), values in sorted(found.items())
+    ]
+    said = []
+    for name, (_, form) in AT_A_RATE.items():
+        ends = [row for row in medians if row["quantity"] == name]
+        if ends:
+            first, last = (format(row["value"], form).replace("%", " %") for row in (ends[0], ends[-1]))
+            said.append(f"{name} {first} → {last}")
+    lowest, highest = min(rate for _, rate in found), max(rate for _, rate in found)
+    x = alt.X("learning_rate:Q", title="learning rate", scale=alt.Scale(type="log"), axis=alt.Axis(format="~e"))
+    y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False))
+    colour = alt.value(PALETTE["opd"])
+    line, points = (alt.Chart(data(each)).transform_filter("datum.quantity == quantity") for each in (medians, rows))
+    return Figure(
+        name="rates",
+        title="The update at other learning rates",
+        caption=f"OPD's final updates from the lowest rate tried, {lowest:g}, to the highest, {highest:g}: "
+        f"{'; '.join(said)}. Points are runs, the line their median; runs of the sweep may be shorter.",
+        description="Line chart of a property of the final update against the learning rate.",
+        chart=layered(
+            line.mark_line(strokeWidth=2.5).encode(x=x, y=y, color=colour),
+            points.mark_circle(size=50, opacity=0.9).encode(
+                x=x, y=y, color=colour, tooltip=["run:N", "learning_rate:Q", "value:Q"]
+            ),
+        ),
+        rows=rows,
+        controls=[Choice("quantity", "Show", [name for name in AT_A_RATE if any(name == key for key, _ in found)])],
+    )
 
 
 def spectral_methods(results: Results) -> tuple[str, ...]:

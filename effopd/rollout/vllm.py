@@ -63,8 +63,7 @@ class VLLMSampler:
         if self._asleep:
             self._llm.wake_up()
             self._asleep = False
-        self._llm.collective_rpc("reload_weights", kwargs={"weights_iterator": iter(self._each_weight())})
-        self._llm.reset_prefix_cache()  # whose keys and values are the old weights'
+        give_weights(self._llm, self._each_weight())
 
     def sample(self, prompts: Sequence[str], uniforms_BT: NDArray[np.float64]) -> Rollout:
         """As `Sampler.sample`, and as `sample_with_vllm`. Raises `StaleWeightsError` when the probe fails."""
@@ -105,6 +104,12 @@ class VLLMSampler:
                 f"step {self._step}: the trainer's log-probabilities moved, but vLLM's are the same to the last bit; "
                 "it missed the last update of the weights"
             )
+
+
+def give_weights(llm: Any, weights: Iterable[tuple[str, Tensor]]) -> None:
+    """Overwrite vLLM's weights in place with these, whole and by name."""
+    llm.collective_rpc("reload_weights", kwargs={"weights_iterator": iter(weights)})
+    llm.reset_prefix_cache()  # whose keys and values are the old weights'
 
 
 def sample_with_vllm(

@@ -154,11 +154,14 @@ class TorchEngine:
 
     @torch.no_grad()
     def load_state(self, tensors: dict[str, Tensor]) -> None:
-        """The inverse of `state`; copied into freshly allocated tensors, so that alignment cannot change a bit."""
+        """The inverse of `state`; copied into freshly allocated tensors, so that alignment cannot change a bit.
+
+        Moments go where the weights are; AdamW counts its steps on the CPU.
+        """
         for name, parameter in self._weights.items():
             parameter.copy_(tensors[f"weights/{name}"])
             moments = {
-                kind: torch.empty_like(value).copy_(value)
+                kind: torch.empty_like(value, device=parameter.device if kind != "step" else "cpu").copy_(value)
                 for kind in ("step", "exp_avg", "exp_avg_sq")
                 if (value := tensors.get(f"optimizer/{kind}/{name}")) is not None
             }

@@ -43,9 +43,10 @@ def fine_tune(
         loss = 0.0
         for start in range(0, len(mine), micro_batch):
             chunk = mine[start : start + micro_batch]
-            inputs_BL = pad_right([rows[i] for i in chunk], tokenizer.pad_token_id)
+            inputs_BL = pad_right([rows[i] for i in chunk], tokenizer.pad_token_id).to(engine.device)
             targets = [[IGNORED] * prompt_lengths[i] + rows[i][prompt_lengths[i] :] for i in chunk]
-            chunk_loss = negative_log_likelihood(engine.model, inputs_BL, pad_right(targets, IGNORED)) / tokens
+            targets_BL = pad_right(targets, IGNORED).to(engine.device)
+            chunk_loss = negative_log_likelihood(engine.model, inputs_BL, targets_BL) / tokens
             engine.backward(chunk_loss)
             loss += chunk_loss.item()
         learning_rate = engine.set_learning_rate(cosine_rate(params, step))

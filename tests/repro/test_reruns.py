@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 TRAINED = {"rl", "opd", "sweep", "effopd"}
 EVALUATED = {"evaluate-rl", "evaluate", "evaluate-sweep"}
 DISTILLED = {"opd", "sweep", "effopd"}
-ANALYSED = {"spectral-rl", "spectral"}
+ANALYSED = {"spectral-rl", "spectral", "spectral-sweep"}
 TAKEN_APART = {"interventions-rl", "interventions"}
 
 # Which stages read a key. What lies downstream of them is DVC's to know, and is asked of it below.
@@ -21,12 +21,14 @@ READERS: dict[str, set[str]] = {
     "run.seed": {"prepare", "base", "report"} | TRAINED | EVALUATED | TAKEN_APART,
     "run.replicates": {"report"},
     "run.threads": {"base", "paths"} | TRAINED | EVALUATED | ANALYSED | TAKEN_APART,
+    "run.device": {"base"} | TRAINED | EVALUATED | ANALYSED | TAKEN_APART,
     "data": {"prepare"},
     "prompt": {"prepare"},
     "model": {"base"},
     "base": {"base"},
     "optimizer": {"base"} | TRAINED,
     "engine": TRAINED,
+    "engine.precision": TRAINED | EVALUATED | TAKEN_APART,
     "rollout": TRAINED | EVALUATED | TAKEN_APART,
     "trajectory": TRAINED,
     "rl": {"rl", "report"},
@@ -110,7 +112,7 @@ def test_each_key_reruns_exactly_the_stages_that_read_it(project: Project) -> No
     ("section", "key", "values", "added"),
     [
         ("run", "replicates", [0, 1], {"opd@1", "effopd@1", "evaluate@opd-1", "evaluate@effopd-1"}),
-        ("opd", "sweep", [0.001, 0.002], {"sweep@0.002", "evaluate-sweep@0.002"}),
+        ("opd", "sweep", [0.001, 0.002], {"sweep@0.002", "evaluate-sweep@0.002", "spectral-sweep@0.002"}),
     ],
 )
 def test_a_longer_list_adds_stages_and_leaves_the_others_alone(

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 
 from effopd.report.interventions import SETTINGS, Apart
 from effopd.report.mechanism import parts
-from effopd.report.results import Results, Sources, planned_runs, read_results
+from effopd.report.reading import Sources, read_results
+from effopd.report.results import Results, planned_runs
 
 RATES = (3e-4, 1e-3)
 STEPS = (0, 1, 2, 4, 8, 16, 32, 64)
@@ -94,7 +95,7 @@ class World:
             self.intervene(f"opd-{replicate}")
             self.run(f"effopd-{replicate}", EFFOPD, seconds=3.0, spectral=True, triggers=True)
         for rate in rates:
-            self.run(f"opd-lr-{rate}", OPD, rate=rate)
+            self.run(f"opd-lr-{rate}", OPD, rate=rate, spectral=True)
         self.place()
         about = {"title": "Chains", "licence": "", "source": "built in", "revision": "", "rejected": []}
         write_json(self.root / "data/about.json", about | {"splits": {"train": 8}, "first_prompt": "1+2?"})

@@ -16,6 +16,7 @@ from effopd.evaluation.accuracy import Graded, grade
 from effopd.evaluation.curve import curve_row
 from effopd.evaluation.statistics import average_at_k, bootstrap, pass_at_k
 from effopd.params.evaluate import EvaluateParams
+from effopd.rollout.policy import ModelPolicy
 
 PARAMS = EvaluateParams(samples=4, pass_at=[1, 2, 4], batch_size=8, confidence=0.9, resamples=400)
 
@@ -98,8 +99,7 @@ def test_intervals_lie_in_the_data_and_widen_with_confidence(values: list[float]
 
 def graded(samples: int, batch_size: int, seed: int = 3, greedy: bool = False) -> Graded:
     return grade(
-        tiny.guesser(),
-        tiny.tokenizer(),
+        ModelPolicy(tiny.guesser(), tiny.tokenizer()),
         tiny.problems(7),
         samples=samples,
         greedy=greedy,

@@ -21,6 +21,7 @@ from effopd.files import DataError
 from effopd.models.build import build_model
 from effopd.models.tokenizer import character_tokenizer
 from effopd.params.model import ModelParams
+from effopd.rollout.policy import ModelPolicy
 from effopd.seeding import derive_seed, uniforms
 from effopd.tasks.arithmetic import ALPHABET, sample_problems
 from effopd.tasks.problems import Problem
@@ -54,8 +55,8 @@ def run(
     batch_size: int = 7, samples: int = 4,
 ) -> list[Record]:  # fmt: skip
     return evaluate(
-        model, tokenizer, problems, verify_all, samples=samples, seed=5, max_new_tokens=TOKENS, batch_size=batch_size,
-        journal=journal, progress=lambda made: made,
+        ModelPolicy(model, tokenizer), problems, verify_all, samples=samples, seed=5, max_new_tokens=TOKENS,
+        batch_size=batch_size, journal=journal, progress=lambda made: made,
     )  # fmt: skip
 
 
@@ -113,7 +114,7 @@ def test_a_killed_evaluation_goes_on_and_ends_with_the_same_bytes(
     journal = tmp_path / "killed.jsonl"
     with pytest.raises(KeyboardInterrupt):
         evaluate(
-            model, tokenizer, problems, dies, samples=4, seed=5, max_new_tokens=TOKENS, batch_size=7,
+            ModelPolicy(model, tokenizer), problems, dies, samples=4, seed=5, max_new_tokens=TOKENS, batch_size=7,
             journal=journal, progress=lambda made: made,
         )  # fmt: skip
     with journal.open("a", encoding="utf-8") as stream:

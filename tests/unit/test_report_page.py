@@ -20,10 +20,11 @@ from effopd.report.cards import write_cards
 from effopd.report.claims import claims
 from effopd.report.convergence import speedup
 from effopd.report.datasets import Described
-from effopd.report.figures import save
+from effopd.report.figures import Figure, save
 from effopd.report.page import render
 from effopd.report.plots import plots
 from effopd.report.provenance import Revision, revision
+from effopd.report.results import Results
 from effopd.report.story import chapters, figures
 from effopd.report.summary import metrics, summary
 
@@ -290,7 +291,7 @@ def test_every_figure_is_saved_with_its_numbers(world: World, tmp_path: Path) ->
     results = world.read()
     drawn = figures(chapters(results, speedup(results, 0.95), apart(results)))
     save(drawn, tmp_path)
-    assert len(drawn) == 15
+    assert len(drawn) == 16
     for figure in drawn:
         assert (tmp_path / f"{figure.name}.svg").read_text().startswith("<svg")
         assert len(list(csv.DictReader((tmp_path / f"{figure.name}.csv").open()))) == len(figure.rows) > 0
@@ -317,3 +318,19 @@ def test_revision_tells_edited_files_from_the_lock_that_the_pipeline_writes(
     assert revision().is_modified is False
     (tmp_path / "code.py").write_text("2")
     assert revision().is_modified is True
+
+
+def test_the_swept_rates_show_what_they_do_to_the_update(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.run("opd-lr-0.001", OPD, rate=1e-3, spectral=True, update={"total_update_norm": 7.0, "effective_rank": 12.0})
+    results = world.read()
+    shown = {one.name: one for one in figures(chapters(results, speedup(results, 0.95), apart(results)))}["rates"]
+    norms = {row["run"]: row["value"] for row in shown.rows if row["quantity"] == "update norm"}
+    assert norms == {"opd-0": 2.0, "opd-1": 2.0, "opd-2": 2.0, "opd-lr-0.0003": 2.0, "opd-lr-0.001": 7.0}
+    assert "0.0001, to the highest, 0.001: update norm 2 → 7; effective rank 20.0 → 12.0" in shown.caption
+    aligned = [row["run"] for row in figure_named("alignment", results).rows]
+    assert "opd-lr-0.001" not in aligned, "curves of training are those of the method's own rate"
+
+
+def figure_named(name: str, results: Results) -> Figure:
+    return next(one for one in figures(chapters(results, speedup(results, 0.95), apart(results))) if one.name == name)

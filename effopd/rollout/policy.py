@@ -1,0 +1,71 @@
+"""A model whose completions are evaluated, run by transformers or by vLLM in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from effopd.models.store import load_model, load_tokenizer
+from effopd.params.rollout import RolloutParams
+from effopd.rollout.sampler import Rollout, sample
+from effopd.rollout.vllm import give_weights, sample_with_vllm, start_vllm
+
+
+class Policy(Protocol):
+    """Whatever completes prompts at temperature 1, or greedily."""
+
+    def sample(
+        self, prompts: Sequence[str], max_new_tokens: int, uniforms_BT: NDArray[np.float64] | None
+    ) -> Rollout: ...
+
+
+@dataclass(frozen=True)
+class ModelPolicy:
+    """A model of transformers. A completion depends on its own row of random numbers and on no other."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+
+    def sample(self, prompts: Sequence[str], max_new_tokens: int, uniforms_BT: NDArray[np.float64] | None) -> Rollout:
+        return sample(self.model, self.tokenizer, prompts, max_new_tokens, uniforms_BT)
+
+    @torch.no_grad()
+    def put(self, weights: Mapping[str, Tensor]) -> None:
+        """Go on with these weights, given by name; a tied head follows its embedding."""
+        for name, parameter in self.model.named_parameters():
+            parameter.copy_(weights[name])
+
+
+@dataclass(frozen=True)
+class VLLMPolicy:
+    """vLLM's `LLM`. The first number of a row is its request's seed."""
+
+    llm: Any
+    tokenizer: PreTrainedTokenizerBase
+
+    def sample(self, prompts: Sequence[str], max_new_tokens: int, uniforms_BT: NDArray[np.float64] | None) -> Rollout:
+        return sample_with_vllm(self.llm, self.tokenizer, prompts, max_new_tokens, uniforms_BT)
+
+    def put(self, weights: Mapping[str, Tensor]) -> None:
+        """Go on with these weights, given by name; a tied head follows its embedding."""
+        give_weights(self.llm, weights.items())
+
+
+def open_policy(folder: Path, params: RolloutParams, precision: str, device: torch.device) -> ModelPolicy | VLLMPolicy:
+    """The model in `folder`, run by the engine that samples in training.
+
+    precision: "float32" or "bfloat16". device: a transformers model's; vLLM finds its own. Raises `DataError` for a
+    damaged model and `ParamsError` where vLLM cannot run it.
+    """
+    tokenizer = load_tokenizer(folder)
+    if params.engine == "vllm":
+        return VLLMPolicy(start_vllm(folder, precision, params.gpu_memory), tokenizer)
+    return ModelPolicy(load_model(folder).to(device, getattr(torch, precision)), tokenizer)
