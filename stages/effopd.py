@@ -65,6 +65,7 @@ def main(
         micro_batch=optimizer.micro_batch,
         loss_chunk=engine_params.loss_chunk,
         mismatch_budget=rollout.mismatch_budget,
+        reference=load_model(base).to(engine.device) if params.loss == "exopd" else None,
         after_step=leaps,
     )
 

@@ -24,6 +24,15 @@ def sampled(student_BT: Tensor, teacher_BT: Tensor, sampler_BT: Tensor, importan
     return -weight_BT * advantage_BT * student_BT
 
 
+def beyond(teacher_BT: Tensor, reference_BT: Tensor, strength: float) -> Tensor:
+    """ExOPD's aim: log π_T + (λ − 1) (log π_T − log π_ref), in place of log π_T in `sampled` (arXiv 2602.12125).
+
+    From log-probabilities of the sampled tokens; the reference is the student before training. λ = `strength`; 1 is the
+    teacher itself.
+    """
+    return teacher_BT + (strength - 1) * (teacher_BT - reference_BT)
+
+
 def reverse_kl(student_BTV: Tensor, teacher_BTV: Tensor) -> Tensor:
     """KL(π_S ‖ π_T) = Σ_v π_S (log π_S − log π_T), from logits over the same vocabulary."""
     student_BTV, teacher_BTV = _log_softmax(student_BTV, teacher_BTV)

@@ -10,7 +10,8 @@ from effopd.params.section import Section
 
 
 class OPDParams(Section):
-    loss: Literal["sampled", "reverse_kl", "forward_kl", "jsd"]
+    loss: Literal["sampled", "exopd", "reverse_kl", "forward_kl", "jsd"]
+    exopd_lambda: float = Field(gt=0)
     jsd_beta: float = Field(gt=0, lt=1)
     importance_cap: float = Field(ge=1)
     steps: int = Field(ge=1)

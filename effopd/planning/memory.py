@@ -82,6 +82,8 @@ def stage_memory(
         Part("reference" if stage == "rl" else "teacher", MASTER * teaching.held, "always"),
         Part("teacher in vLLM", teaching.engines * params.teacher.gpu_memory * device_memory, "always"),
     ]
+    if stage != "rl" and params.opd.loss == "exopd":
+        parts.append(Part("reference", MASTER * student.parameters, "always"))
     if stage == "effopd":
         parts += _leaps(params, student)
     parts += _sampling(stage, params, student, prompt_tokens, device_memory)

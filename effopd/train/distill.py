@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from effopd.losses import distillation
 from effopd.losses.tokens import entropy, masked_sum, token_logprobs
@@ -20,7 +21,7 @@ from effopd.train.engine import Engine
 from effopd.train.forward import chunks
 from effopd.train.judgement import Judgement, Teacher
 from effopd.train.mismatch import Mismatch
-from effopd.train.scoring import over_tokens
+from effopd.train.scoring import model_logprobs, over_tokens
 from effopd.train.session import Session
 
 Hook = Callable[[int], int]
@@ -39,12 +40,14 @@ def distill(
     micro_batch: int,
     loss_chunk: int = 0,
     mismatch_budget: float = math.inf,
+    reference: PreTrainedModel | None = None,
     after_step: Hook | None = None,
 ) -> None:
     """Train the engine's model in place: the sampler samples it, and the teacher scores every token of its samples.
 
     loss_chunk: tokens whose logits exist at once; 0: those of a micro-batch. mismatch_budget: the largest mean
-    difference of log-probabilities between sampler and trainer that a step may show, in nats.
+    difference of log-probabilities between sampler and trainer that a step may show, in nats. reference: the student
+    before training, which the loss `exopd` needs; no leap moves it.
     after_step: EffOPD's `leap_at_triggers`, or any other change of the weights between steps.
     """
     sampled_tokens = session.total("sampled_tokens")
@@ -62,7 +65,8 @@ def distill(
         mismatch = Mismatch()
         for part, chunk in chunks(rollout, micro_batch):
             judgement = teacher.judge(chunk, [problem.teacher for problem in mine[part]], loss_chunk)
-            scores = distillation_scores(engine, judgement, chunk, params, loss_chunk)
+            start_BT = None if reference is None else model_logprobs(reference, chunk, loss_chunk)
+            scores = distillation_scores(engine, judgement, chunk, params, loss_chunk, start_BT)
             chunk_loss = masked_sum(scores.loss_BT, chunk.mask_BT) / tokens  # the mean over the step's tokens
             engine.backward(chunk_loss)
             loss += chunk_loss.item()
@@ -108,22 +112,38 @@ class TokenScores:
 
 
 def distillation_scores(
-    engine: Engine, judgement: Judgement, rollout: Rollout, params: OPDParams, loss_chunk: int
+    engine: Engine,
+    judgement: Judgement,
+    rollout: Rollout,
+    params: OPDParams,
+    loss_chunk: int,
+    reference_BT: Tensor | None = None,
 ) -> TokenScores:
-    """The student's tokens under the chosen loss; gradients flow from `loss_BT` alone."""
+    """The student's tokens under the chosen loss; gradients flow from `loss_BT` alone.
 
-    def score(student_V: Tensor, tokens: Tensor, sampler: Tensor, *given: Tensor) -> tuple[Tensor, ...]:
+    reference_BT: log π_ref of the sampled tokens, which `exopd` needs.
+    """
+    if reference_BT is None:
+        if params.loss == "exopd":
+            raise ValueError("exopd needs the log-probabilities of a reference")
+        reference_BT = rollout.logprobs_BT  # of no effect
+
+    def score(
+        student_V: Tensor, tokens: Tensor, sampler: Tensor, reference: Tensor, *given: Tensor
+    ) -> tuple[Tensor, ...]:
         student_X, teacher_X = judgement.outcomes(student_V, *given)
         student = token_logprobs(student_V, tokens)
-        if params.loss == "sampled":
-            teacher = judgement.of_tokens(teacher_X, tokens, *given)
-            loss = distillation.sampled(student, teacher, sampler, params.importance_cap)
+        if params.loss in ("sampled", "exopd"):
+            aim = judgement.of_tokens(teacher_X, tokens, *given)
+            if params.loss == "exopd":
+                aim = distillation.beyond(aim, reference, params.exopd_lambda)
+            loss = distillation.sampled(student, aim, sampler, params.importance_cap)
         else:
             loss = divergence(params, student_X, teacher_X)
         with torch.no_grad():
             return loss, student.detach(), distillation.reverse_kl(student_X, teacher_X), entropy(student_V)
 
-    inputs = (rollout.tokens_BT, rollout.logprobs_BT, *judgement.given)
+    inputs = (rollout.tokens_BT, rollout.logprobs_BT, reference_BT, *judgement.given)
     return TokenScores(*over_tokens(engine.model, engine.module, rollout, score, loss_chunk, *inputs))
 
 

@@ -67,8 +67,7 @@ def reinforce(
             mismatch = Mismatch()
             for rows, chunk in chunks(rollout, micro_batch):
                 policy_BT, entropy_BT = policy_scores(engine, chunk, loss_chunk)
-                with torch.no_grad():
-                    reference_BT = model_logprobs(reference, chunk, loss_chunk)
+                reference_BT = model_logprobs(reference, chunk, loss_chunk)
                 high = params.clip_high if dapo else params.clip
                 surrogate_BT = clipped_surrogate(policy_BT, chunk.logprobs_BT, advantages_B[rows], params.clip, high)
                 kl_BT = reference_kl(policy_BT, reference_BT)

@@ -32,8 +32,9 @@ def policy_scores(engine: Engine, rollout: Rollout, loss_chunk: int) -> tuple[Te
     return logprobs_BT, entropy_BT
 
 
+@torch.no_grad()
 def model_logprobs(model: PreTrainedModel, rollout: Rollout, loss_chunk: int) -> Tensor:
-    """log π of each sampled token (B, T) under a model beside the engine's, such as a reference."""
+    """log π of each sampled token (B, T) under a model beside the engine's, such as a reference; without gradient."""
 
     def score(logits_V: Tensor, tokens: Tensor) -> tuple[Tensor, ...]:
         return (token_logprobs(logits_V, tokens),)

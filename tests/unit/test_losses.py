@@ -184,6 +184,33 @@ def test_the_sampled_loss_is_the_capped_weight_times_the_advantage_times_the_log
         np.testing.assert_allclose(gradients[token], scale * score, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("strength", [0.5, 1.0, 1.25, 3.0])
+def test_exopd_follows_in_expectation_the_divergence_from_an_aim_beyond_the_teacher(strength: float) -> None:
+    """Σ_v π_S (log π_S − λ log π_T + (λ − 1) log π_ref), which is KL(π_S ‖ π_T) at λ = 1."""
+    student, teacher, reference = (logits(seed)[0, 0] for seed in (21, 22, 23))
+
+    def value(student: Array, teacher: Array) -> float:
+        p, q, r = softmax(student), softmax(teacher), softmax(reference)
+        return math.fsum(
+            a * (math.log(a) - strength * math.log(b) + (strength - 1) * math.log(c))
+            for a, b, c in zip(p, q, r, strict=True)
+        )
+
+    gradients = []
+    for token in range(V):
+        leaf = torch.tensor(student, requires_grad=True)
+        chosen, aimed, start = (
+            other.log_softmax(-1)[token] for other in (leaf, torch.tensor(teacher), torch.tensor(reference))
+        )
+        aim = distillation.beyond(aimed, start, strength)
+        distillation.sampled(chosen, aim, chosen.detach(), UNCAPPED).backward()
+        assert leaf.grad is not None
+        gradients.append(leaf.grad.numpy())
+    expected = differentiated(value, student, teacher)
+    assert np.abs(expected).max() > 0.05
+    np.testing.assert_allclose(np.array(softmax(student)) @ np.stack(gradients), expected, atol=1e-8)
+
+
 def test_equal_student_and_teacher_leave_the_sampled_loss_without_a_gradient() -> None:
     student = logits(19)[0, 0]
     values, gradients = sampled_gradient(student, student + 2.0, student, 5.0)

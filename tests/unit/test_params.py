@@ -150,7 +150,11 @@ def test_an_unknown_key_is_named_beside_those_that_are_known_there(key: tuple[st
         ("rl.group_size", 1, "rl.group_size: input should be greater than or equal to 2, found 1"),
         ("rl.clip", 1.0, "rl.clip: "),
         ("rl.algorithm", "reinforce", "rl.algorithm: input should be "),
-        ("opd.loss", "kl", "opd.loss: input should be 'sampled', 'reverse_kl', 'forward_kl' or 'jsd', found 'kl'"),
+        (
+            "opd.loss",
+            "kl",
+            "opd.loss: input should be 'sampled', 'exopd', ",
+        ),
         ("opd.jsd_beta", 1.0, "opd.jsd_beta: "),
         ("opd.jsd_beta", 0.0, "opd.jsd_beta: "),
         ("opd.importance_cap", 0.9, "opd.importance_cap: "),

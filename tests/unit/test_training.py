@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -55,19 +56,28 @@ def assert_one_step(found: tiny.Trained, start: PreTrainedModel, reference: PreT
     assert checked > 1000
 
 
-@pytest.mark.parametrize("loss", ["sampled", "reverse_kl", "forward_kl", "jsd"])
+@pytest.mark.parametrize("loss", ["sampled", "exopd", "reverse_kl", "forward_kl", "jsd"])
 @pytest.mark.parametrize(("micro_batch", "loss_chunk"), [(64, 0), (4, 3)])
 def test_a_distillation_step_follows_the_mean_loss_over_all_tokens(
     tmp_path: Path, loss: str, micro_batch: int, loss_chunk: int
 ) -> None:
     params = with_values(OPD, loss=loss, jsd_beta=0.3, steps=1)
-    found = Lab(tmp_path, optimizer=with_values(SIGN, micro_batch=micro_batch), loss_chunk=loss_chunk).opd(params)
+    found = Lab(
+        tmp_path,
+        reference=lambda: tiny.guesser(1, 3),
+        optimizer=with_values(SIGN, micro_batch=micro_batch),
+        loss_chunk=loss_chunk,
+    ).opd(params)
     student, teacher = tiny.double(tiny.guesser()), tiny.double(tiny.guesser(9, 1))
+    reference = tiny.double(tiny.guesser(1, 3))
     losses, divergences, entropies, lengths, hits, ends = [], [], [], [], [], []
     for problem, ids, start in rolled_out(tiny.guesser(), OPD.prompts_per_step, 1):
         student_TV = distributions(student, ids, start)
         teacher_TV = distributions(teacher, ids, start).detach()
-        losses.append(per_token(loss, student_TV, teacher_TV, ids[start:]))
+        aim_TV = teacher_TV
+        if loss == "exopd":
+            aim_TV = 1.25 * teacher_TV - 0.25 * distributions(reference, ids, start).detach()
+        losses.append(per_token(loss, student_TV, aim_TV, ids[start:]))
         divergences.append(kl(student_TV, teacher_TV))
         entropies.append(-(student_TV.exp() * student_TV).sum(-1))
         lengths.append(len(ids) - start)
@@ -212,6 +222,18 @@ def test_reinforcement_learning_raises_the_reward(tmp_path: Path) -> None:
     rows = Lab(tmp_path).rl(with_values(RL, steps=16, prompts_per_step=6, learning_rate=2e-3)).metrics
     early, late = (sum(row["accuracy"] for row in part) / 4 for part in (rows[:4], rows[-4:]))
     assert early < 0.75 and late > 0.9
+
+
+def test_exopd_at_one_is_the_sampled_loss_and_goes_beyond_the_teacher_at_two(tmp_path: Path) -> None:
+    """The teacher is right nine times in ten, the reference every other time: 0.9² / 0.5 against 0.1² / 0.5, 98.8 %."""
+
+    def taught(name: str, **values: Any) -> float:
+        params = with_values(OPD, steps=60, prompts_per_step=24, learning_rate=3e-3, **values)
+        return fmean(row["accuracy"] for row in Lab(tmp_path / name).opd(params).metrics[-10:])
+
+    plain, one = taught("plain", loss="sampled"), taught("one", loss="exopd", exopd_lambda=1.0)
+    assert one == plain < 0.95
+    assert taught("two", loss="exopd", exopd_lambda=2.0) > 0.96
 
 
 def test_a_student_that_is_its_own_teacher_stays_where_it_is(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ MODEL = ModelParams(
 OPTIMIZER = OptimizerParams(beta1=0.9, beta2=0.999, weight_decay=0.01, max_grad_norm=1.0, micro_batch=64)
 OPD = OPDParams(
     loss="sampled",
+    exopd_lambda=1.25,
     jsd_beta=0.5,
     importance_cap=5.0,
     steps=4,
@@ -247,6 +248,7 @@ class Lab:
             seed=SEED,
             micro_batch=self.optimizer.micro_batch,
             loss_chunk=self.loss_chunk,
+            reference=self.reference() if params.loss == "exopd" else None,
             after_step=after_step,
         )
         return self.publish(student, engine, session, key)
