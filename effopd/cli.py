@@ -105,7 +105,9 @@ def spectral(
 @app.command()
 def plan(
     file: Annotated[Path, typer.Argument(help="The params file whose runs are planned.")] = Path("params.yaml"),
-    gpus: Annotated[int | None, typer.Option(min=0, help="GPUs; 0: ranks compute on CPUs. Those of here.")] = None,
+    gpus: Annotated[
+        int | None, typer.Option(min=0, help="GPUs. Those of here, if run.device is cuda; on cpu none are used.")
+    ] = None,
     gpu_memory: Annotated[str, typer.Option(help="Memory of each GPU, such as 80GiB. That of here.")] = "",
     memory: Annotated[str, typer.Option(help="Memory of the machine. That of here.")] = "",
     disk: Annotated[str, typer.Option(help="Free disk. That of here.")] = "",
@@ -127,6 +129,8 @@ def plan(
 
     params = check_file(file)
     student = student_shape(params.model, sources)
+    if params.run.device == "cpu":
+        gpus = 0
     here = machine(gpus, *(parse_size(size) if size else None for size in (gpu_memory, memory, disk)))
     usual = ON_GPU if here.gpus else ON_CPU
     speed = Throughput(tflops * 1e12 or usual.flops, bandwidth * 1e9 or usual.bytes, length or usual.length)

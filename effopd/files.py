@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -26,7 +27,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary name beside `path`, for a file or a folder; it replaces `path` when the block ends without error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    remove(temporary)
+    _remove_left_by_killed(path)
     try:
         yield temporary
         if temporary.is_dir():
@@ -119,6 +120,14 @@ def hash_path(path: Path) -> str:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
+
+
+def _remove_left_by_killed(path: Path) -> None:
+    """Remove the temporary files and folders that processes which are no more left beside `path`."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        pid = left.name.split(".")[-2]
+        if pid.isdigit() and (int(pid) == os.getpid() or not Path("/proc", pid).exists()):
+            remove(left)
 
 
 def _sync(path: Path) -> None:

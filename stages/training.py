@@ -26,7 +26,7 @@ from effopd.rollout.sampler import ModelSampler, Sampler
 from effopd.rollout.vllm import VLLMSampler, start_vllm
 from effopd.seeding import derive_seed
 from effopd.train.deepspeed_engine import DeepSpeedEngine
-from effopd.train.engine import Engine, TorchEngine
+from effopd.train.engine import Engine, TorchEngine, checkpoint_activations
 from effopd.train.session import Session
 from effopd.trajectory.schedule import checkpoint_steps
 from effopd.trajectory.workspace import Workspace
@@ -73,6 +73,8 @@ def build_engine(
         add_factors(model, params.lora_rank, params.lora_alpha, derive_seed(seed, "lora"))
     match params.name:
         case "torch":
+            if params.activation_checkpointing:
+                checkpoint_activations(model)
             return TorchEngine(model.to(device), optimizer, learning_rate)
         case "deepspeed":
             return DeepSpeedEngine(model, optimizer, params, learning_rate)
@@ -87,7 +89,7 @@ def build_sampler(
     """
     if rollout.engine == "vllm":
         return VLLMSampler(
-            start_vllm(base, params.precision, rollout.gpu_memory),
+            start_vllm(base, params.precision, rollout.gpu_memory, sleeps=True),
             engine.model,
             engine.each_weight,
             tokenizer,

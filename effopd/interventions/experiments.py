@@ -8,6 +8,7 @@ from typing import Literal
 
 from torch import Tensor
 
+from effopd.files import DataError
 from effopd.interventions.scaling import alpha_scaling, magnitude_rescaling
 from effopd.interventions.selection import embedding_replacement, sliding_window
 from effopd.interventions.truncation import rank_truncation_bottom, rank_truncation_top
@@ -77,9 +78,9 @@ def interventions(
 def nearest_step(steps: Sequence[int], progress: float) -> int:
     """The checkpoint after the base and before the last one that lies nearest to a share of the last step.
 
-    Raises ValueError when there is none in between.
+    Raises `DataError` when there is none in between.
     """
     between = [step for step in steps if steps[0] < step < steps[-1]]
     if not between:
-        raise ValueError(f"rescaling needs a checkpoint between steps {steps[0]} and {steps[-1]}: none is stored")
+        raise DataError(f"rescaling needs a checkpoint between steps {steps[0]} and {steps[-1]}: none is stored")
     return min(between, key=lambda step: (abs(step - progress * steps[-1]), step))

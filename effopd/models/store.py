@@ -20,14 +20,17 @@ DAMAGE = (
 """What Hugging Face raises on damaged or ill-typed files."""
 
 
-def load_model(path: Path) -> PreTrainedModel:
-    """A model in float32, from a folder. Raises `DataError` naming the folder when it is missing or damaged."""
+def load_model(path: Path, precision: str = "float32") -> PreTrainedModel:
+    """A model from a folder. Raises `DataError` naming the folder when it is missing or damaged.
+
+    precision: "float32" or "bfloat16", of the parameters: rotary frequencies stay float32, or angles would be wrong.
+    """
     if not (path / "config.json").is_file():
         raise DataError(f"{path}: not a model folder (no config.json)")
     try:
         model, report = AutoModelForCausalLM.from_pretrained(
             path,
-            dtype=torch.float32,
+            dtype=getattr(torch, precision),
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,

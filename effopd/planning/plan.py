@@ -65,7 +65,7 @@ def make_plan(
         work[run] = run_work(stage, steps, params, student, judge.scoring, prompt_tokens, speed, cache)
     disk = disk_bytes(params, student)
     problems = [
-        *_ranks(params, machine),
+        *_devices(params, machine),
         *_vllm(params, student, prompt_tokens, device),
         *(line for stage, needed in memory.items() for line in _memory(stage, needed, ranks, machine)),
     ]
@@ -83,7 +83,9 @@ def _judge(stage: Stage, student: Shape, teaching: Teaching) -> Teaching:
     return reference(student) if stage == "rl" else teaching
 
 
-def _ranks(params: Params, machine: Machine) -> list[str]:
+def _devices(params: Params, machine: Machine) -> list[str]:
+    if params.run.device == "cuda" and not machine.gpus:
+        return ["run.device is cuda, and there is no GPU"]
     if machine.gpus and params.engine.ranks > machine.gpus:
         return [f"engine.ranks is {params.engine.ranks}, there are {machine.gpus} GPUs"]
     return []

@@ -68,4 +68,4 @@ def open_policy(folder: Path, params: RolloutParams, precision: str, device: tor
     tokenizer = load_tokenizer(folder)
     if params.engine == "vllm":
         return VLLMPolicy(start_vllm(folder, precision, params.gpu_memory), tokenizer)
-    return ModelPolicy(load_model(folder).to(device, getattr(torch, precision)), tokenizer)
+    return ModelPolicy(load_model(folder, precision).to(device), tokenizer)

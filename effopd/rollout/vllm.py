@@ -151,11 +151,12 @@ def sample_with_vllm(
     return assemble(encoded, [(c.token_ids, _chosen(c.token_ids, c.logprobs)) for c in completions], ends, tokenizer)
 
 
-def start_vllm(folder: Path, precision: str, memory: float, key: str = "rollout.engine") -> Any:
+def start_vllm(folder: Path, precision: str, memory: float, key: str = "rollout.engine", sleeps: bool = False) -> Any:
     """vLLM's `LLM` in this process for the model in `folder`; with several ranks each starts its own.
 
     precision: "float32" or "bfloat16". memory: the share of the device's memory that it may take. key: what asks for it
-    in params.yaml. Raises `ParamsError` when vLLM is missing or cannot run the model here.
+    in params.yaml. sleeps: whether a GPU's memory is to be lent to others in between, which one in a process can do.
+    Raises `ParamsError` when vLLM is missing or cannot run the model here.
     """
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # weights are handed over within the process
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
@@ -177,7 +178,7 @@ def start_vllm(folder: Path, precision: str, memory: float, key: str = "rollout.
             max_model_len=-1,  # the model's own context, or as much of it as there is memory for
             gpu_memory_utilization=memory,
             enforce_eager=not on_gpu,
-            enable_sleep_mode=on_gpu,
+            enable_sleep_mode=on_gpu and sleeps,
             distributed_executor_backend="external_launcher" if "RANK" in os.environ else "uni",
             trust_remote_code=False,
             generation_config="vllm",  # not the folder's, which may lower the temperature
@@ -186,7 +187,7 @@ def start_vllm(folder: Path, precision: str, memory: float, key: str = "rollout.
             seed=0,  # of no effect: every request has its own
         )
         llm.generate([{"prompt_token_ids": [0]}], SamplingParams(max_tokens=1, detokenize=False), use_tqdm=False)
-    except (ValueError, RuntimeError, NotImplementedError) as error:
+    except (ValueError, RuntimeError, NotImplementedError, AssertionError) as error:
         raise ParamsError(f"{key}: vllm cannot run {folder} here: {' '.join(str(error).split())}") from None
     return llm
 

@@ -12,6 +12,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from effopd.files import DataError
+
 ModuleKind = Literal["attention", "mlp"]
 
 PROJECTIONS: dict[ModuleKind, tuple[str, ...]] = {
@@ -53,13 +55,13 @@ def parse_parameter(name: str) -> ModuleParameter | None:
 def projection_matrices(names: Iterable[str]) -> tuple[ModuleParameter, ...]:
     """The attention and MLP weight matrices among `names`, by layer, then q k v o gate up down.
 
-    Raises ValueError when there are none: an average over no matrices would hide a model with other names.
+    Raises `DataError` when there are none: an average over no matrices would hide a model with other names.
     """
     names = tuple(names)
     order = [*PROJECTIONS["attention"], *PROJECTIONS["mlp"]]
     parameters = [parameter for name in names if (parameter := parse_parameter(name)) and parameter.is_matrix]
     if not parameters:
-        raise ValueError(
+        raise DataError(
             f"no attention or MLP weight matrix among {len(names)} parameters: "
             "names like layers.0.self_attn.q_proj.weight are expected"
         )
@@ -67,10 +69,10 @@ def projection_matrices(names: Iterable[str]) -> tuple[ModuleParameter, ...]:
 
 
 def embedding_name(names: Iterable[str]) -> str:
-    """The name of the token embedding. Raises ValueError unless there is exactly one `…embed_tokens.weight`."""
+    """The name of the token embedding. Raises `DataError` unless there is exactly one `…embed_tokens.weight`."""
     found = sorted(name for name in names if name.split(".")[-2:] == ["embed_tokens", "weight"])
     if len(found) != 1:
-        raise ValueError(f"expected one embed_tokens.weight, found {len(found)}: {', '.join(found) or 'none'}")
+        raise DataError(f"expected one embed_tokens.weight, found {len(found)}: {', '.join(found) or 'none'}")
     return found[0]
 
 

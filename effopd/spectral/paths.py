@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from effopd.files import DataError
 from effopd.spectral.updates import weight_update
 
 _NUMBERS_AT_ONCE = 32_000_000  # of all checkpoints together, in float64
@@ -32,7 +33,7 @@ def update_gram(load: Callable[[int, str, slice], Tensor], shapes: Mapping[str, 
 
     load: `load(i, name, rows)` returns some rows of one parameter of checkpoint i, `load(-1, name, rows)` the base's.
     shapes: the parameters of a checkpoint by name.
-    Raises ValueError, naming the parameter, for weights that do not fit or are not finite.
+    Raises `DataError`, naming the parameter, for weights that do not fit or are not finite.
     """
     gram_NN = torch.zeros(count, count, dtype=torch.float64)
     for name, shape in shapes.items():
@@ -49,16 +50,16 @@ def update_gram(load: Callable[[int, str, slice], Tensor], shapes: Mapping[str, 
 def plane(gram_NN: Tensor) -> Plane:
     """The first two principal components of points that have these inner products.
 
-    Raises ValueError for fewer than three points, which need no projection, and when no two points differ.
+    Raises `DataError` for fewer than three points, which need no projection, and when no two points differ.
     """
     count = len(gram_NN)
     if count < 3:
-        raise ValueError(f"a plane needs three checkpoints or more, got {count}")
+        raise DataError(f"a plane needs three checkpoints or more, got {count}")
     centring_NN = torch.eye(count, dtype=torch.float64) - 1 / count
     values_N, vectors_NN = torch.linalg.eigh(centring_NN @ gram_NN @ centring_NN)
     values_N = values_N.clamp_min(0)
     if float(values_N.sum()) == 0:
-        raise ValueError("all checkpoints are the same: they span no plane")
+        raise DataError("all checkpoints are the same: they span no plane")
     leading_N2, variances_2 = vectors_NN[:, [-1, -2]], values_N[[-1, -2]]
     signs_2 = torch.sign(leading_N2.gather(0, leading_N2.abs().argmax(dim=0, keepdim=True))[0])
     first, second = (variances_2 / values_N.sum()).tolist()

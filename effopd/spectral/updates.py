@@ -5,35 +5,36 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from effopd.files import DataError
 from effopd.spectral.modules import HEAD_NAME
 
 
 def check_pair(name: str, base: Tensor, trained: Tensor) -> None:
-    """Raise ValueError, naming the parameter, unless the two tensors are floating, of one shape and finite."""
+    """Raise `DataError`, naming the parameter, unless the two tensors are floating, of one shape and finite."""
     for role, weight in (("base", base), ("trained", trained)):
         if not weight.is_floating_point():
-            raise ValueError(f"{name}: {role} weights are {weight.dtype}, an update needs floating-point weights")
+            raise DataError(f"{name}: {role} weights are {weight.dtype}, an update needs floating-point weights")
     if base.shape != trained.shape:
-        raise ValueError(f"{name}: base has shape {tuple(base.shape)}, trained has {tuple(trained.shape)}")
+        raise DataError(f"{name}: base has shape {tuple(base.shape)}, trained has {tuple(trained.shape)}")
     for role, weight in (("base", base), ("trained", trained)):
         if not bool(torch.isfinite(weight).all()):
-            raise ValueError(f"{name}: {role} weights are not all finite")
+            raise DataError(f"{name}: {role} weights are not all finite")
 
 
 def check_same_names(base: Mapping[str, Tensor], trained: Mapping[str, Tensor]) -> None:
-    """Raise ValueError, naming the first parameter, when one of the two models lacks a parameter of the other."""
+    """Raise `DataError`, naming the first parameter, when one of the two models lacks a parameter of the other."""
     for missing_from, names in (("trained", base.keys() - trained.keys()), ("base", trained.keys() - base.keys())):
         if names:
             name = min(names)
             hint = " (a tied head: leave it out of both or keep it in both)" if name == HEAD_NAME else ""
             more = f", and {len(names) - 1} more" if len(names) > 1 else ""
-            raise ValueError(f"{name}: missing from the {missing_from} weights{hint}{more}")
+            raise DataError(f"{name}: missing from the {missing_from} weights{hint}{more}")
 
 
 def weight_update(name: str, base: Tensor, trained: Tensor) -> Tensor:
     """ΔW in float64, of the same shape. The subtraction is done after the cast: float32 would round the difference.
 
-    Raises ValueError (see check_pair).
+    Raises `DataError` (see check_pair).
     """
     check_pair(name, base, trained)
     return trained.detach().double() - base.detach().double()

@@ -31,7 +31,13 @@ class LocalTeacher:
             return Top(self._top(rollout, loss_chunk))
         if loss_chunk == 0:
             return Full((completion_logits(self.model, rollout),), as_they_are)
-        return Full((completion_states(self.model, self.model, rollout),), output_head(self.model))
+        return Full((completion_states(self.model, self.model, rollout),), self._logits)
+
+    def _logits(self, states_H: Tensor) -> Tensor:
+        """At the teacher's own precision, also inside the forward pass of a student under autocast."""
+        with torch.autocast(states_H.device.type, enabled=False):
+            logits_V: Tensor = output_head(self.model)(states_H)
+            return logits_V
 
     def _top(self, rollout: Rollout, loss_chunk: int) -> tuple[Tensor, Tensor, Tensor]:
         def likeliest(logits_V: Tensor, tokens: Tensor) -> tuple[Tensor, ...]:

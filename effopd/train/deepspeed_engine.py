@@ -23,7 +23,7 @@ from effopd.models.lora import leaping_weights, merged_weights, products
 from effopd.params.engine import EngineParams
 from effopd.params.optimizer import OptimizerParams
 from effopd.params.section import ParamsError
-from effopd.train.engine import NonFiniteError
+from effopd.train.engine import NonFiniteError, checkpoint_activations
 
 
 class DeepSpeedEngine:
@@ -42,8 +42,7 @@ class DeepSpeedEngine:
         self._lora = engine.lora_rank > 0
         self._max_grad_norm, self._stage = params.max_grad_norm, engine.zero_stage
         if engine.activation_checkpointing:
-            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-            model.train()  # which transformers makes a condition; the models have no dropout
+            checkpoint_activations(model)
         optimizer = torch.optim.AdamW(
             [parameter for parameter in model.parameters() if parameter.requires_grad],
             lr=learning_rate,

@@ -78,6 +78,12 @@ class Engine(Protocol):
         """The inverse of `state`."""
 
 
+def checkpoint_activations(model: PreTrainedModel) -> None:
+    """Compute activations again in the backward pass instead of keeping them."""
+    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    model.train()  # which transformers makes a condition; the models have no dropout
+
+
 class TorchEngine:
     """One process, weights and AdamW moments in float32, constant learning rate."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,18 @@ def test_what_a_killed_process_left_is_cleared(tmp_path: Path) -> None:
         temporary.mkdir()
         (temporary / "new").write_text("whole")
     assert names(tmp_path) == ["out"] and names(tmp_path / "out") == ["new"]
+
+
+def test_what_another_process_left_when_it_was_killed_is_cleared_and_what_a_living_one_writes_is_not(
+    tmp_path: Path,
+) -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    (tmp_path / f".out.{dead.pid}.tmp").mkdir()
+    (tmp_path / f".out.{os.getppid()}.tmp").write_text("being written")
+    (tmp_path / f".out-2.{dead.pid}.tmp").write_text("of another target")
+    write_text(tmp_path / "out", "whole")
+    assert names(tmp_path) == sorted(["out", f".out.{os.getppid()}.tmp", f".out-2.{dead.pid}.tmp"])
 
 
 texts = st.text(max_size=4)

@@ -85,6 +85,14 @@ def test_half_precision_checkpoints_are_loaded_in_float32(folder: Path) -> None:
     assert all(found[name].equal(half.float()) and found[name].dtype == torch.float32 for name, half in halves.items())
 
 
+def test_half_precision_is_of_parameters_alone_and_leaves_rotary_angles_exact(folder: Path) -> None:
+    half, whole = load_model(folder, "bfloat16"), load_model(folder)
+    assert {parameter.dtype for parameter in half.parameters()} == {torch.bfloat16}
+    buffers = dict(whole.named_buffers())
+    frequencies = {name: buffer for name, buffer in half.named_buffers() if name.endswith("inv_freq")}
+    assert frequencies and all(buffer.equal(buffers[name]) for name, buffer in frequencies.items())
+
+
 def test_tied_embeddings_are_stored_once_and_tied_again(tmp_path: Path) -> None:
     config = Qwen3Config(
         vocab_size=20,

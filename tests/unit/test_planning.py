@@ -332,6 +332,20 @@ def test_what_cannot_fit_is_said_with_numbers() -> None:
     assert make_plan(of, shape, reference(shape), 512, large, speed).problems == ()
 
 
+def test_a_device_that_the_machine_lacks_is_said() -> None:
+    shape, speed = PUBLISHED["Qwen/Qwen3-4B"], Throughput(3e14, 2e12, 0.5)
+    machine = Machine(gpus=0, gpu_memory=0, memory=2**45, disk=2**50)
+    found = make_plan(params(run={"device": "cuda"}), shape, reference(shape), 512, machine, speed).problems
+    assert found == ("run.device is cuda, and there is no GPU",)
+
+
+def test_exopd_holds_a_reference_and_rl_no_second_one() -> None:
+    of = params(opd={"loss": "exopd"})
+    held = {stage: stage_memory(stage, of, SHAPE, reference(SHAPE), 4, 2.0**40) for stage in ("rl", "opd", "effopd")}
+    parts = {stage: [part.name for part in memory.parts] for stage, memory in held.items()}
+    assert [names.count("reference") for names in parts.values()] == [1, 1, 1]
+
+
 @pytest.mark.parametrize(
     ("text", "size"), [("80GiB", 80 * 2**30), ("1.5 TB", 1.5e12), ("1024", 1024), ("24G", None), ("many", None)]
 )
@@ -361,6 +375,6 @@ def test_the_command_prints_the_plan_or_refuses(
     assert run(monkeypatch, "plan", "--gpus", "0", "--memory", "8GiB", "--disk", "1TB") == 0
     out = capsys.readouterr().out
     assert out.endswith("It fits.\n") and "An estimate: " in out and "opd-lr-0.0003" in out
-    said = run(monkeypatch, "plan", "--gpus", "0", "--memory", "8MiB", "--disk", "1TB")
+    said = run(monkeypatch, "plan", "--gpus", "8", "--memory", "8MiB", "--disk", "1TB")  # on cpu they stay idle
     assert re.fullmatch(r"error: rl: 1 ranks need \d+\.\d MiB, this machine has 8\.0 MiB of memory", str(said))
     assert capsys.readouterr().out.endswith("\n"), "the refusal stands on a line of its own"

@@ -290,3 +290,13 @@ def test_top_is_what_two_likeliest_tokens_give() -> None:
     ids, outcomes, _ = found.given
     assert ids.shape[-1] == 2 and outcomes.shape[-1] == 3
     torch.testing.assert_close(outcomes.exp().sum(-1), torch.ones(outcomes.shape[:2]))
+
+
+def test_a_teacher_keeps_its_precision_inside_a_student_under_autocast() -> None:
+    teacher = LocalTeacher(tiny.guesser(9, 1))
+    rollout = sample(tiny.guesser(), tiny.tokenizer(), ["1+2?"], tiny.LENGTH, uniforms(1, range(1), tiny.LENGTH))
+    whole, pieces = (teacher.judge(rollout, [""], chunk) for chunk in (0, 2))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits_BTV = pieces.logits(*pieces.given)
+    assert logits_BTV.dtype == torch.float32
+    torch.testing.assert_close(logits_BTV, whole.given[0])
