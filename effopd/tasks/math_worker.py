@@ -30,8 +30,11 @@ _REPEATING = re.compile(r"(?<![\d.])(\d*)\.(\d*)\\(?:overline|bar)\s*\{(\d+)\}")
 
 
 def main() -> None:
-    from math_verify import parse  # noqa: F401 - seconds of imports happen here, before the first request is timed
+    import math_verify  # noqa: F401 - seconds of imports happen here, before the first request is timed
 
+    from effopd.tasks import math_reader
+
+    math_reader.install()
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
     sys.setrecursionlimit(2_000)

@@ -107,6 +107,28 @@ def test_no_point_tells_equal_answers_apart(gold: str, answer: str) -> None:
     assert math_worker.compare(gold, answer, 0.0)[0]
 
 
+def test_the_quick_reader_reads_what_the_usual_one_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    from latex2sympy2_extended import latex2sympy2
+    from sympy import srepr
+
+    from effopd.tasks import math_reader
+
+    def read(text: str) -> str:
+        try:
+            return srepr(latex2sympy2.latex2sympy(text))
+        except Exception as error:  # noqa: BLE001 - what cannot be read must fail alike
+            return type(error).__name__
+
+    answers = [math.extract_answer(completion) or "" for completion, _, _ in math_cases.CASES]
+    texts = sorted({*answers, *(gold for _, gold, _ in math_cases.CASES)})
+    texts += ["007", "0.50", ".5", "1,234.5", "2e3", "1.", "50\\%", "3\\frac12", "a<b\\le c", "(1,2]\\cup\\{3\\}", "1^"]
+    usual = [read(text) for text in texts]
+    monkeypatch.setattr(latex2sympy2, "_Latex2Sympy", latex2sympy2._Latex2Sympy)
+    math_reader.install()
+    assert latex2sympy2._Latex2Sympy is math_reader.Reader
+    assert [read(text) for text in texts] == usual
+
+
 SENTENCE_EXCEPTIONS = {"minerva.jsonl": 1}  # an answer that is itself two formulas
 OTHERS_EXCEPTIONS = {"deepmath_test.jsonl": 1}  # x + 2y - 5 = 0 for 0: “left side = value” is read as the value
 
