@@ -83,7 +83,7 @@ def _compile(source: bytes, sandboxed: bool) -> Program | str:
     # the result leaves the sandbox through stdout, so that no folder of this machine is writable from inside
     script = f"g++ -x c++ -std=c++17 -O2 -pipe {BOX}/main.cpp -o /tmp/program && cat /tmp/program"
     if not sandboxed:
-        script = script.replace("/tmp/program", "./program")  # noqa: S108
+        script = script.replace("/tmp/program", "./program").replace(f"{BOX}/", "./")  # noqa: S108
     outcome = run(
         ["/bin/sh", "-c", script], files={"main.cpp": source}, stdin=b"", limits=_COMPILE, sandboxed=sandboxed
     )
