@@ -1,18 +1,21 @@
 """Hostile programs: each is contained, the machine is unharmed, and how it ended is told rightly.
 
-The harmless half of the attacks is also run with `sandboxed=False`, where it must succeed: so each such test would fail
-were the sandbox to stop working.
+Attacks that can be bounded are also run where nothing stops them, and must succeed there: so each such test would fail
+were the sandbox to stop working. `sandboxed=False` takes the sandbox away, `unlimited` the limits too.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from installed import needs_bubblewrap
@@ -32,6 +35,14 @@ def python(source: str, *, sandboxed: bool = True, limits: Limits = LIMITS, stdi
     return program.run(stdin, limits)
 
 
+def unlimited(source: str) -> subprocess.Popen[bytes]:
+    """The program as a plain process in a session of its own, for programs that bound themselves."""
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", source],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+
+
 def alive(marker: str) -> bool:
     """Whether a process of this machine has `marker` in its command line."""
     for file in Path("/proc").glob("[0-9]*/cmdline"):
@@ -41,6 +52,11 @@ def alive(marker: str) -> bool:
         except OSError:
             continue
     return False
+
+
+def cpu_seconds(pid: int) -> float:
+    user, system = Path(f"/proc/{pid}/stat").read_text().split()[13:15]  # proc(5)
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 @pytest.fixture
@@ -100,18 +116,39 @@ def test_endless_output_is_cut_off(tmp_path: Path) -> None:
         assert len(outcome.stdout) <= LIMITS.output and len(outcome.stderr) <= 8192
 
 
-@pytest.mark.parametrize(
-    "bomb",
-    [
-        "x = 'a' * 10**10",
-        "x = []\nwhile True: x.append(bytearray(1 << 24))",
-        "import mmap\nx = [mmap.mmap(-1, 1 << 28) for _ in range(64)]",
-    ],
-)
-def test_a_memory_bomb_ends_itself(bomb: str) -> None:
-    outcome = python(bomb)
-    assert outcome.end == "exit" and outcome.status == 1
-    assert "MemoryError" in outcome.stderr or "Cannot allocate" in outcome.stderr
+def test_without_limits_they_would_go_on() -> None:
+    ignores = "import signal\nsignal.signal(signal.SIGXCPU, signal.SIG_IGN)\nwhile True: pass"
+    shuts = "import os, time\nos.close(1)\nos.close(2)\ntime.sleep(1000)"
+    talks = "import os\nwhile True: os.write(1, b'x' * 65536)"
+    running = [unlimited(source) for source in (ignores, shuts, talks)]
+    try:
+        assert running[2].stdout and len(running[2].stdout.read(LIMITS.output + 1)) > LIMITS.output
+        while running[0].poll() is None and cpu_seconds(running[0].pid) <= LIMITS.cpu_seconds:
+            time.sleep(0.1)
+        assert [process.poll() for process in running] == [None] * 3
+    finally:
+        for process in running:
+            process.kill()
+            process.communicate()
+
+
+MEMORY_BOMBS = {
+    "one block": "x = 'a' * SIZE",
+    "many blocks": "x = []\nwhile len(x) < SIZE >> 24: x.append(bytearray(b'a') * (1 << 24))",
+    "maps": "import mmap\nx = [mmap.mmap(-1, 1 << 26) for _ in range(SIZE >> 26)]\nfor m in x: m.write(bytes(1 << 26))",
+}
+
+
+@pytest.mark.parametrize("bomb", MEMORY_BOMBS)
+def test_a_memory_bomb_ends_itself_in_the_sandbox_alone(bomb: str) -> None:
+    endless, bounded = (MEMORY_BOMBS[bomb].replace("SIZE", str(size)) for size in (10**12, LIMITS.memory))
+    for source in (endless, bounded):
+        outcome = python(source)
+        assert outcome.end == "exit" and outcome.status == 1
+        assert "MemoryError" in outcome.stderr or "Cannot allocate" in outcome.stderr
+    peak = "\nimport resource\nprint(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    harmed, _ = unlimited(bounded + peak).communicate(timeout=60)
+    assert int(harmed) * 1024 > LIMITS.memory
 
 
 def test_memory_outside_the_address_space_is_closed() -> None:
@@ -124,13 +161,33 @@ def test_memory_outside_the_address_space_is_closed() -> None:
 def test_a_fork_bomb_cannot_start_a_second_process() -> None:
     outcome = python("import os\nwhile True: os.fork()")
     assert outcome.end == "exit" and "Operation not permitted" in outcome.stderr
-    source = '#include <unistd.h>\n#include <stdio.h>\nint main(){int n=0;while(n<1000&&fork()>=0)n++;printf("%d",n);}'
-    program = programs.prepare("c++", source)
-    assert not isinstance(program, str)
-    assert program.run(b"", LIMITS).stdout == b"0"
 
 
-def test_system_calls_made_by_hand_do_not_start_processes_either() -> None:
+FORK_BOMBS = {  # each process marks its life and waits for its children; five doublings make 32
+    "python": """import os
+for _ in range(5):
+  try: os.fork()
+  except PermissionError: pass
+os.write(1, b"x")
+try:
+  while True: os.wait()
+except ChildProcessError: pass""",
+    "c++": """#include <unistd.h>
+#include <sys/wait.h>
+int main(){ for(int i=0;i<5;i++) fork(); if(write(1,"x",1)!=1) return 1; while(wait(nullptr)>0); }""",
+}
+
+
+@pytest.mark.parametrize("language", ["python", "c++"])
+def test_a_bounded_fork_bomb_multiplies_outside_the_sandbox_alone(language: Literal["python", "c++"]) -> None:
+    for sandboxed, lives in ((True, b"x"), (False, b"x" * 32)):
+        program = programs.prepare(language, FORK_BOMBS[language], sandboxed=sandboxed)
+        assert not isinstance(program, str)
+        assert program.run(b"", LIMITS).stdout == lives
+
+
+@pytest.mark.parametrize("sandboxed", [True, False])
+def test_system_calls_made_by_hand_start_processes_outside_the_sandbox_alone(sandboxed: bool) -> None:
     source = """#include <unistd.h>
 #include <sys/syscall.h>
 #include <stdio.h>
@@ -139,9 +196,14 @@ int main(){ long a=syscall(SYS_clone,17L,0,0,0,0); if(a==0)_exit(0); int e=errno
   struct{unsigned long long f[11];}args={{0,0,0,0,17}}; long b=syscall(SYS_clone3,&args,88L);
   if(b==0)_exit(0); int g=errno;
   printf("%ld %d %ld %d",a,e,b,g);}"""
-    program = programs.prepare("c++", source)
+    program = programs.prepare("c++", source, sandboxed=sandboxed)
     assert not isinstance(program, str)
-    assert program.run(b"", LIMITS).stdout == b"-1 1 -1 38"  # EPERM, ENOSYS
+    said = program.run(b"", LIMITS).stdout
+    if sandboxed:
+        assert said == b"-1 1 -1 38"  # EPERM, ENOSYS
+    else:
+        first, _, second, _ = map(int, said.split())
+        assert first > 0 and second > 0
 
 
 def test_threads_still_work() -> None:
@@ -237,6 +299,28 @@ print('still here')"""
         outcome = python(source)
         assert bystander.poll() is None
         assert outcome.end in ("exit", "signal")
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+@pytest.mark.parametrize("sandboxed", [True, False])
+def test_a_program_kills_its_parent_and_others_outside_the_sandbox_alone(sandboxed: bool, tmp_path: Path) -> None:
+    bystander = subprocess.Popen(["sleep", "30"])
+    killer = f"""import os, signal
+for pid in ({bystander.pid}, os.getppid()):
+  try: os.kill(pid, signal.SIGKILL)
+  except OSError: pass"""
+    parent = f"""from effopd.sandbox import programs, run
+programs.prepare("python", {killer!r}, sandboxed={sandboxed}).run(b"", run.Limits())
+print("survived")"""
+    inside = os.environ | {"TMPDIR": str(tmp_path)}  # who is killed does not clean up
+    try:
+        ended = subprocess.run([sys.executable, "-c", parent], env=inside, capture_output=True, check=False, timeout=60)
+        if sandboxed:
+            assert (ended.returncode, ended.stdout, bystander.poll()) == (0, b"survived\n", None)
+        else:
+            assert (ended.returncode, bystander.wait(timeout=5)) == (-signal.SIGKILL, -signal.SIGKILL)
     finally:
         bystander.kill()
         bystander.wait()
