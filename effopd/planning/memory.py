@@ -167,7 +167,7 @@ def _optimisation(params: Params, student: Shape) -> list[Part]:
     return [
         Part("weights", number * count / (ranks if engine.zero_stage == 3 else 1), "always"),
         Part("float32 masters", shard, "always", offloaded),
-        Part("gradients", number * count / (ranks if engine.zero_stage >= 2 else 1), "training"),
+        Part("gradients", MASTER * count / (ranks if engine.zero_stage >= 2 else 1), "training"),  # summed in float32
         Part("float32 gradients", shard, "training", offloaded),
         Part("buckets", number * min(BUCKET, count), "training"),
         *moments,

@@ -218,6 +218,7 @@ def configuration(params: OptimizerParams, engine: EngineParams) -> dict[str, An
         "zero_allow_untested_optimizer": True,
         "zero_force_ds_cpu_optimizer": False,
         "bf16": {"enabled": half and not autocast},
+        "data_types": {"grad_accum_dtype": "fp32"},  # or small micro-batches would be rounded away one by one
         "torch_autocast": {"enabled": half and autocast, "dtype": "bfloat16"},
         "steps_per_print": 2**31,
     }

@@ -195,11 +195,11 @@ def test_parameters_by_hand() -> None:
     [
         ({}, {"weights": 4 * P, "gradients": 4 * P, "moments": 8 * P, "AdamW's update": 4 * P}),
         (ZERO | {"zero_stage": 0}, {"weights": 4 * P, "weights in bfloat16": 2 * P, "moments": 8 * P}),
-        (ZERO | {"zero_stage": 1}, {"weights": 2 * P, "float32 masters": P, "gradients": 2 * P, "moments": 2 * P}),
-        (ZERO | {"zero_stage": 2}, {"weights": 2 * P, "float32 masters": P, "gradients": P / 2, "moments": 2 * P}),
+        (ZERO | {"zero_stage": 1}, {"weights": 2 * P, "float32 masters": P, "gradients": 4 * P, "moments": 2 * P}),
+        (ZERO | {"zero_stage": 2}, {"weights": 2 * P, "float32 masters": P, "gradients": P, "moments": 2 * P}),
         (
             ZERO | {"zero_stage": 3},
-            {"weights": P / 2, "float32 masters": P, "gradients": P / 2, "sampler's copy": 4 * P, "buckets": 2 * P},
+            {"weights": P / 2, "float32 masters": P, "gradients": P, "sampler's copy": 4 * P, "buckets": 2 * P},
         ),
     ],
 )

@@ -68,7 +68,7 @@ def test_a_profile_twice_changes_nothing_more(file: Path) -> None:
         ("  model: {sorce: x}", "model.sorce: unknown key (known: source, revision"),
         ("  modle: {source: x}", "modle: unknown key (known: run, data"),
         ("  data: {demonstrations: {exampels: 3}}", "data.demonstrations.exampels: unknown key"),
-        ("  opd: {loss: kl}", "opd.loss: input should be 'sampled', 'reverse_kl'"),
+        ("  opd: {loss: kl}", "opd.loss: input should be 'sampled', 'exopd'"),
         ("  engine: {ranks: 8}", "engine: the torch engine is one float32 process"),
         ("  opd: 3", "params.opd: input should be a valid dictionary"),
     ],
