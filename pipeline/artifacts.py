@@ -14,6 +14,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -28,10 +29,10 @@ from prefect.artifacts import (
 )
 from prefect.logging import get_run_logger
 
-from pipeline.dag import Dag, opened
-from pipeline.forecast import Plan
+from pipeline.dag import Dag
 from pipeline.outcome import Outcome
 from pipeline.picture import draw
+from pipeline.plan import Plan
 
 PAUSE = 1.0  # seconds between two updates of one progress artifact
 REPORTS_URL = "PIPELINE_REPORTS_URL"  # where `pipeline ui` serves the reports; set for the runs that it starts
@@ -48,6 +49,17 @@ def courtesy(publish: Callable[..., None]) -> Callable[..., None]:
             get_run_logger().warning("%s: not published: %s", publish.__name__, error)
 
     return wrapper
+
+
+@contextlib.contextmanager
+def publishing() -> Iterator[Callable[..., None]]:
+    """Publish beside other work, so that a busy server delays no stage; the end of the block waits for the rest."""
+    with ThreadPoolExecutor() as pool:
+
+        def publish(action: Callable[..., None], *args: object) -> None:
+            pool.submit(contextvars.copy_context().run, action, *args)
+
+        yield publish
 
 
 @courtesy
@@ -75,6 +87,8 @@ def publish_picture(dag: Dag, outcomes: Mapping[str, Outcome]) -> None:
 @courtesy
 def publish_diffs(root: Path) -> None:
     """Metrics and parameters of the workspace against the last commit, as `dvc metrics diff` and `dvc params diff`."""
+    from pipeline.project import opened  # late: where everything is cached, DVC is not needed here
+
     with opened(root) as repo:
         found = {"metrics": repo.metrics.diff(), "params": repo.params.diff()}
     for kind, diff in found.items():

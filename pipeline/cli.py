@@ -1,17 +1,15 @@
 """`python -m pipeline`: plan, run once, or start the UI with everything behind it."""
 
-import contextlib
-import gc
 import json
 import shlex
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pipeline.errors import PipelineError
+from pipeline.quick import quick_imports
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -69,6 +67,12 @@ def run(
     root: Root = Path(),
 ) -> None:
     """Run the pipeline once. Without PREFECT_API_URL, Prefect brings up a temporary server for it."""
+    from pipeline import scout
+    from pipeline.workspace import choose_workspace, claim
+
+    if not set_ and not experiment:  # a copy is made first, by DVC in this process
+        place, chosen = choose_workspace(root.resolve(), "", ""), tuple(targets or ())
+        scout.send_ahead(place.root, chosen, force=force, at_once=not share and claim(place))
     with quick_imports():
         import httpx
 
@@ -111,26 +115,6 @@ def ui(
     from pipeline.ui import serve
 
     serve(root.resolve(), port, limit)
-
-
-@contextlib.contextmanager
-def quick_imports() -> Iterator[None]:
-    """Import Prefect in two thirds of the time.
-
-    No garbage is collected meanwhile, since classes are built and nothing is thrown away. What Prefect and its HTTP
-    client load only because it happens to be installed is hidden: pandas, for data frames in the keys of a cache that
-    is switched off here, and trio.
-    """
-    hidden = [name for name in ("pandas", "trio") if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None makes an import fail as if not installed
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
-        for name in hidden:
-            del sys.modules[name]
 
 
 def main() -> None:

@@ -10,12 +10,20 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
-from pipeline.artifacts import publish_diffs, publish_picture, publish_plan, publish_report, publish_summary
+from pipeline import scout
+from pipeline.artifacts import (
+    publish_diffs,
+    publish_picture,
+    publish_plan,
+    publish_report,
+    publish_summary,
+    publishing,
+)
 from pipeline.errors import PipelineError
-from pipeline.forecast import make_plan
-from pipeline.lockfile import order_lock, recorded_stages
+from pipeline.lockfile import order_kept
 from pipeline.outcome import Outcome
 from pipeline.overrides import parse_overrides
+from pipeline.quick import end_without_heartbeat
 from pipeline.runner import Runner, watch_for_cancellation
 from pipeline.settings import read_settings
 from pipeline.stage import StageResult, release_dead_locks
@@ -28,6 +36,8 @@ from pipeline.workspace import (
     push_results,
     save_experiment,
 )
+
+end_without_heartbeat()
 
 
 @flow(name="dvc-repro", persist_result=False)
@@ -69,6 +79,10 @@ def repro(
         return Failed(message=str(error))
 
 
+# Flat values are JSON already; Prefect would import FastAPI to make sure.
+repro.serialize_parameters = dict  # type: ignore[method-assign, assignment]
+
+
 def reproduce(
     root: Path,
     targets: tuple[str, ...],
@@ -87,27 +101,27 @@ def reproduce(
         if place.name:
             prepare_copy(place, parse_overrides(overrides))
             logger.info("running in the copy %s", place.root)
-        else:
+        elif share:
             check_params(place.root)
-        release_dead_locks(place.root)
         if share:
+            release_dead_locks(place.root)
             fetch_results(place.root)
-        plan = make_plan(place.root, targets, force=force)
-        publish_plan(plan)
+        plan = scout.plan(place.root, targets, force=force, check=not (place.name or share))
         runner = Runner(place, plan, force=force, pull=share, max_parallel=max_parallel, lock=lock)
-        recorded = recorded_stages(place.root)
-        try:
-            with watch_for_cancellation(UUID(flow_run.id), logger.warning) as cancelled:
+        with publishing() as publish:
+            publish(publish_plan, plan)
+            with (
+                order_kept(place.root, plan.dag.stages),
+                watch_for_cancellation(UUID(flow_run.id), logger.warning) as cancelled,
+            ):
                 runner.run(cancelled)
-        finally:
-            order_lock(place.root, recorded, plan.dag.stages)
-        publish_summary(runner.table())
-        publish_picture(plan.dag, {name: result.outcome for name, result in runner.results.items()})
-        if cancelled.is_set():
-            return Cancelled(message="Stopped on request; the next run goes on from here.")
-        if place.name or any(result.outcome is not Outcome.CACHED for result in runner.results.values()):
-            publish_diffs(place.root)
-        publish_report(place.root, place.name, read_settings(place.root).report)
+            publish(publish_summary, runner.table())
+            publish(publish_picture, plan.dag, {name: result.outcome for name, result in runner.results.items()})
+            if cancelled.is_set():
+                return Cancelled(message="Stopped on request; the next run goes on from here.")
+            publish(publish_report, place.root, place.name, read_settings(place.root).report)
+            if place.name or any(result.outcome is not Outcome.CACHED for result in runner.results.values()):
+                publish_diffs(place.root)
         if share:
             push_results(place.root)
         state = final_state(runner.results)

@@ -23,33 +23,12 @@ from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.meta import Meta
 from dvc_data.hashfile.tree import Tree
 
-from pipeline.dag import Dag, opened, read_dag
 from pipeline.listings import Listings
 from pipeline.outcome import Outcome
+from pipeline.plan import Forecast, Plan
+from pipeline.project import opened, read_dag
 
 LISTED = 3  # changes named in a reason before the rest is only counted
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """What is expected of one stage: CACHED, RESTORED or RAN, in which wave, and why it is not simply cached."""
-
-    stage: str
-    wave: int
-    expected: Outcome
-    reason: str
-
-    @property
-    def hit(self) -> bool:
-        return self.expected is not Outcome.RAN
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The DAG with one forecast per stage, in the order of the DAG."""
-
-    dag: Dag
-    forecasts: Mapping[str, Forecast]
 
 
 def make_plan(root: Path, targets: tuple[str, ...] = (), *, force: bool = False) -> Plan:

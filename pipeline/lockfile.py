@@ -6,26 +6,30 @@ order. Entries that were there before stay where they are, new ones follow in th
 
 # mypy: disable-error-code="import-untyped"
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from dvc.utils.serialize import dump_yaml, load_yaml
 
-
-def recorded_stages(root: Path) -> tuple[str, ...]:
-    """The stages in dvc.lock, in its order."""
+@contextlib.contextmanager
+def order_kept(root: Path, dag: Iterable[str]) -> Iterator[None]:
+    """Bring dvc.lock in order after the block: what was recorded before it, then the stages of `dag`, then others."""
     path = root / "dvc.lock"
-    return tuple(load_yaml(str(path)).get("stages", {})) if path.exists() else ()
+    before = path.read_bytes() if path.exists() else b""
+    try:
+        yield
+    finally:
+        if path.exists() and path.read_bytes() != before:
+            _reorder(path, before.decode(), dag)
 
 
-def order_lock(root: Path, before: Iterable[str], dag: Iterable[str]) -> None:
-    """Reorder dvc.lock: what was recorded `before` first, then the stages of `dag`; nothing is added or lost."""
-    path = root / "dvc.lock"
-    if not path.exists():
-        return
+def _reorder(path: Path, before: str, dag: Iterable[str]) -> None:
+    from dvc.utils.serialize import dump_yaml, load_yaml, loads_yaml  # late: most runs change nothing
+
+    recorded = (loads_yaml(before) or {}).get("stages", {})
     lock = load_yaml(str(path))
     stages = lock.get("stages", {})
-    order = [name for name in dict.fromkeys([*before, *dag, *stages]) if name in stages]
+    order = [name for name in dict.fromkeys([*recorded, *dag, *stages]) if name in stages]
     if order == list(stages):
         return
     lock["stages"] = {name: stages[name] for name in order}

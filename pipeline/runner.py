@@ -20,8 +20,8 @@ from prefect.states import Cancelled, Completed, Failed
 
 from pipeline.artifacts import progress
 from pipeline.dag import StageNode
-from pipeline.forecast import Plan
 from pipeline.outcome import Outcome
+from pipeline.plan import Plan
 from pipeline.stage import StageResult, run_stage
 from pipeline.workspace import Workspace
 

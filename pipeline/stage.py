@@ -6,6 +6,7 @@ stage is held by `leash`: stopping it, a timeout, or the sudden death of this pr
 
 # mypy: disable-error-code="import-untyped"
 
+import json
 import os
 import re
 import selectors
@@ -19,12 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from dvc.fs import localfs
-from dvc.rwlock import RWLOCK_FILE, _edit_rwlock
 
 from pipeline.outcome import Outcome
 
 PATIENCE = 4.0  # seconds between SIGINT, SIGTERM and SIGKILL: the group is gone within 12 s
+RWLOCK = "rwlock"  # DVC's table of read and write locks
 TICK = 0.5  # seconds between two looks at the clock and the stop flag
 TAIL = 40  # last lines kept to explain a failure
 
@@ -138,8 +138,17 @@ def _index_of_error(said: list[str]) -> int:
 def release_dead_locks(root: Path) -> None:
     """Remove the entries that killed processes left in DVC's table of read and write locks."""
     folder = root / ".dvc" / "tmp"
-    if not (folder / RWLOCK_FILE).exists():
+    try:
+        entries = any(json.loads((folder / RWLOCK).read_text(encoding="utf-8")).values())
+    except FileNotFoundError:
         return
+    except json.JSONDecodeError:
+        entries = True  # DVC itself says what is wrong
+    if not entries:
+        return
+    from dvc.fs import localfs  # late: most runs find no such entry
+    from dvc.rwlock import _edit_rwlock
+
     with _edit_rwlock(str(folder), localfs, None) as table:
         for path, holder in list(table["write"].items()):
             if not psutil.pid_exists(holder["pid"]):

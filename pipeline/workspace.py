@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.dag import opened
 from pipeline.errors import PipelineError
 from pipeline.overrides import Override, apply_overrides, name_of, parse_overrides
 from pipeline.settings import read_settings
@@ -58,6 +57,21 @@ def choose_workspace(root: Path, overrides: str, experiment: str) -> Workspace:
     return Workspace(root=root / ".dvc" / "tmp" / "prefect" / "runs" / name, origin=root, name=name)
 
 
+_claimed: dict[Path, int] = {}
+
+
+def claim(workspace: Workspace) -> bool:
+    """Take the workspace now, for the next `exclusive` of this process, if nobody has it; whether that succeeded."""
+    if not (workspace.origin / ".dvc").is_dir():
+        return False  # the run says so
+    descriptor = _open_lock(workspace)
+    if not _locked(descriptor):
+        os.close(descriptor)
+        return False
+    _claimed[workspace.lock_path] = descriptor
+    return True
+
+
 @contextlib.contextmanager
 def exclusive(workspace: Workspace, *, wait: bool, say: Callable[[str], None]) -> Iterator[int]:
     """Hold the workspace for one run; yields the lock's file descriptor.
@@ -66,11 +80,11 @@ def exclusive(workspace: Workspace, *, wait: bool, say: Callable[[str], None]) -
     The kernel releases it, no file needs to be cleaned up. When another run has it: wait, or raise PipelineError.
     """
     path = workspace.lock_path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    claimed = _claimed.pop(path, None)
+    descriptor = _open_lock(workspace) if claimed is None else claimed
     try:
         waiting = False
-        while not _locked(descriptor):
+        while claimed is None and not _locked(descriptor):
             holder = path.read_text(encoding="utf-8").strip() or "another run"
             if not wait:
                 raise PipelineError(f"{workspace.root} is in use by {holder}; try later, or choose busy=wait")
@@ -85,6 +99,13 @@ def exclusive(workspace: Workspace, *, wait: bool, say: Callable[[str], None]) -
         os.close(descriptor)
 
 
+def _open_lock(workspace: Workspace) -> int:
+    if not (workspace.origin / ".dvc").is_dir():
+        raise PipelineError(f"{workspace.origin}: not the root of a DVC project (no .dvc folder); run `dvc init` there")
+    workspace.lock_path.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(workspace.lock_path, os.O_RDWR | os.O_CREAT, 0o644)
+
+
 def _locked(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -96,9 +117,9 @@ def _locked(descriptor: int) -> bool:
 def prepare_copy(workspace: Workspace, overrides: tuple[Override, ...]) -> None:
     """Bring the copy in line with the user's workspace as it is now, edits included, then apply and check overrides.
 
-    Code and parameters are copied, outputs are checked out from the shared cache, and what else the copy holds, such as
-    the resumable state of an interrupted stage, stays. Raises PipelineError for a bad override; the user's own files
-    are only read.
+    Code, parameters and inputs that lie only on this machine are copied, outputs are checked out from the shared cache,
+    and what else the copy holds, such as the resumable state of an interrupted stage, stays. Raises PipelineError for a
+    bad override; the user's own files are only read.
     """
     params = workspace.origin / PARAMS
     if overrides and not params.exists():
@@ -139,6 +160,8 @@ def _copy_files(workspace: Workspace) -> None:
 
 def _share_cache(workspace: Workspace) -> None:
     """Point the copy at the cache and the remotes of the workspace and check out all outputs that the cache has."""
+    from pipeline.project import opened  # late: a run without overrides does not need DVC here
+
     with opened(workspace.origin) as repo:
         cache = str(repo.cache.legacy.path)
         remotes = {name: remote["url"] for name, remote in repo.config["remote"].items()}
@@ -190,16 +213,46 @@ def _git_files(root: Path) -> set[str]:
 
 
 def check_params(root: Path) -> None:
-    """Run the project's own check of its parameters, if it has one, in `root`."""
+    """Run the project's own check of its parameters, if it has one, in `root`; raises PipelineError with its reason."""
+    with params_checked(root):
+        pass
+
+
+@contextlib.contextmanager
+def params_checked(root: Path) -> Iterator[None]:
+    """The check of `check_params` beside the block, which may only read. What the check says comes before any error of
+    the block, since bad parameters explain it."""
     command = read_settings(root).check_command
     if not command:
+        yield
         return
     try:
-        done = subprocess.run(
-            command, cwd=root, env={**os.environ, **path_first()}, capture_output=True, text=True, check=False
+        check = subprocess.Popen(
+            command,
+            cwd=root,
+            env={**os.environ, **path_first()},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
     except OSError as error:
         raise PipelineError(f"prefect.yaml: pipeline.check: {error}") from error
-    if done.returncode != 0:
-        said = (done.stderr.strip() or done.stdout.strip() or f"exited with {done.returncode}").splitlines()
-        raise PipelineError(f"{command[0]}: {said[-1]}")
+    with check:
+        try:
+            yield
+        except Exception:
+            _heed(check, command[0])
+            raise
+        except BaseException:
+            check.kill()
+            raise
+        _heed(check, command[0])
+
+
+def _heed(check: "subprocess.Popen[str]", name: str) -> None:
+    """Wait for the check and raise what it complains of."""
+    out, err = check.communicate()
+    if check.returncode != 0:
+        said = (err.strip() or out.strip() or f"exited with {check.returncode}").splitlines()
+        raise PipelineError(f"{name}: {said[-1]}")

@@ -116,11 +116,17 @@ def test_a_server_that_does_not_answer_is_said_in_one_line(project: Project) -> 
 def test_prefect_is_imported_without_what_it_does_not_need_here() -> None:
     code = """
 import sys
-from pipeline.cli import quick_imports
+from pipeline.quick import quick_imports
 with quick_imports():
     import pipeline.flow
-assert not {"pandas", "trio"} & sys.modules.keys()
+assert not {"pandas", "trio", "dvc", "networkx", "fastapi"} & sys.modules.keys()
 import pandas, trio  # the stages of others, and their plots, still can
+from httpx import main
+from prefect.blocks.notifications import SlackWebhook
+from prefect.blocks import webhook
+assert webhook.Webhook
+from prefect import flow_engine
+assert flow_engine._send_heartbeats.keywords == {"join_on_exit": False}  # what the pinned Prefect waits by
 """
     done = python("-c", code)
     assert done.returncode == 0, done.stderr

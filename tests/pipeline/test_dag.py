@@ -5,8 +5,9 @@ import yaml
 from dvc_example import DVC_YAML
 from dvc_project import Project
 
-from pipeline.dag import Hints, opened, read_dag
+from pipeline.dag import Hints
 from pipeline.errors import PipelineError
+from pipeline.project import opened, read_dag
 
 
 def test_matrix_is_expanded_and_edges_are_those_of_dvc(project: Project) -> None:

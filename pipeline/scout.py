@@ -1,0 +1,100 @@
+"""Check and plan in a process of its own, so that DVC is imported on one core while Prefect is imported on the other.
+
+A scout that is sent ahead by a command that holds the workspace already sets out at once, so that its plan is ready
+when the flow asks for it. Otherwise it imports DVC and waits for the flow's question. It ends when nobody asks.
+"""
+
+import contextlib
+import json
+import os
+import pickle
+import subprocess
+import sys
+import traceback
+from pathlib import Path
+
+from pipeline.errors import PipelineError
+from pipeline.plan import Plan
+from pipeline.stage import release_dead_locks
+from pipeline.workspace import params_checked
+
+_ahead: "list[subprocess.Popen[bytes]]" = []
+
+
+def survey(root: Path, targets: tuple[str, ...], *, force: bool, check: bool) -> Plan:
+    """The plan for the project at `root`, with the project's own check of its parameters meanwhile.
+
+    Raises PipelineError for what the check or the reading of the project complains of.
+    """
+    release_dead_locks(root)
+    with params_checked(root) if check else contextlib.nullcontext():
+        from pipeline.forecast import make_plan  # late: it takes DVC
+
+        return make_plan(root, targets, force=force)
+
+
+def send_ahead(root: Path, targets: tuple[str, ...], *, force: bool, at_once: bool) -> None:
+    """Start a scout for the next plan of this process; `at_once` where it may look at the project before it is asked
+    to, which takes that nobody else can run anything there."""
+    package = str(Path(__file__).parents[1])
+    scout = subprocess.Popen(
+        [sys.executable, "-m", "pipeline.scout", *([] if at_once else ["wait"])],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C is for the flow; a scout whose pipe closes ends by itself
+    )
+    _ahead.append(scout)
+    if at_once:
+        _ask(scout, root, targets, force=force, check=True)
+
+
+def plan(root: Path, targets: tuple[str, ...], *, force: bool, check: bool) -> Plan:
+    """`survey`, by the scout if one was sent ahead, else here."""
+    if not _ahead:
+        return survey(root, targets, force=force, check=check)
+    scout = _ahead.pop()
+    assert scout.stdin is not None and scout.stdout is not None
+    if not scout.stdin.closed:
+        _ask(scout, root, targets, force=force, check=check)
+    with scout.stdout as pipe:
+        said = pipe.read()
+    scout.wait()
+    found = pickle.loads(said) if said else f"planning ended with status {scout.returncode}"  # noqa: S301  (our own child)
+    if isinstance(found, PipelineError):
+        raise found
+    if not isinstance(found, Plan):
+        raise RuntimeError(found)
+    return found
+
+
+def _ask(scout: "subprocess.Popen[bytes]", root: Path, targets: tuple[str, ...], *, force: bool, check: bool) -> None:
+    assert scout.stdin is not None
+    with contextlib.suppress(BrokenPipeError):  # it has ended; whoever reads its answer will see
+        scout.stdin.write(json.dumps([str(root), targets, force, check]).encode())
+        scout.stdin.close()
+
+
+def main() -> None:
+    """Answer one question, on standard output, with the pickled plan, a PipelineError, or a traceback as text."""
+    answer = os.dup(1)
+    os.dup2(2, 1)  # whatever DVC prints must not get in between
+    if sys.argv[1:] == ["wait"]:
+        import pipeline.forecast  # noqa: F401  (now, while the question is not there yet)
+    question = sys.stdin.read()
+    if not question:
+        return
+    found: Plan | PipelineError | str
+    try:
+        root, targets, force, check = json.loads(question)
+        found = survey(Path(root), tuple(targets), force=force, check=check)
+    except PipelineError as error:
+        found = error
+    except Exception:  # noqa: BLE001  (it is raised again where the plan was asked for)
+        found = traceback.format_exc()
+    with os.fdopen(answer, "wb") as pipe:
+        pickle.dump(found, pipe)
+
+
+if __name__ == "__main__":
+    main()
