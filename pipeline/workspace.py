@@ -121,19 +121,25 @@ def prepare_copy(workspace: Workspace, overrides: tuple[Override, ...]) -> None:
     and what else the copy holds, such as the resumable state of an interrupted stage, stays. Raises PipelineError for a
     bad override; the user's own files are only read.
     """
+    from pipeline.local_inputs import bring_local_inputs  # late: a run without overrides does not need DVC here
+
     params = workspace.origin / PARAMS
     if overrides and not params.exists():
         raise PipelineError(f"overrides: {params} does not exist")
     text = apply_overrides(params.read_text(encoding="utf-8"), overrides) if overrides else ""
-    _copy_files(workspace)
+    kept_by_git = _copy_files(workspace)
     if overrides:
         (workspace.root / PARAMS).write_text(text, encoding="utf-8")
-    check_params(workspace.root)
+    try:
+        bring_local_inputs(workspace.origin, workspace.root, kept_by_git)
+    finally:  # what the check says of bad parameters explains why DVC cannot read the project
+        check_params(workspace.root)
     _share_cache(workspace)
 
 
-def _copy_files(workspace: Workspace) -> None:
-    """Make the copy a clone at the same commit, holding the files that git tracks or would track in the workspace."""
+def _copy_files(workspace: Workspace) -> set[str]:
+    """Make the copy a clone at the same commit, holding the files that git tracks or would track in the workspace;
+    returns their names."""
     origin, root = workspace.origin, workspace.root
     try:
         head = _git(origin, "rev-parse", "HEAD").strip()
@@ -156,6 +162,7 @@ def _copy_files(workspace: Workspace) -> None:
             shutil.copy2(source, target, follow_symlinks=False)
         else:
             target.unlink(missing_ok=True)  # deleted in the workspace, though git still tracks it
+    return theirs
 
 
 def _share_cache(workspace: Workspace) -> None:
