@@ -4,6 +4,9 @@ else.
 A small DVC project is made in a temporary folder and a Prefect server started beside it. Timed in turns: `dvc repro`
 and `python -m pipeline run` where all 25 stage instances are cached; then two siblings that compute, one after the
 other and at the same time, with the same work outside any pipeline as the measure of what the machine can do.
+
+With the folder of a DVC project in which everything is up to date, `… prefect_overhead.py FOLDER`, the first comparison
+is made there and the second is left out.
 """
 
 from __future__ import annotations
@@ -22,7 +25,8 @@ from pathlib import Path
 from pipeline.stage import path_first
 from pipeline.ui import HOST, held, wait_for_server
 
-ROUNDS = 5
+ROUNDS = 7
+SIBLING_ROUNDS = 3
 DVC_YAML = """\
 stages:
   prepare:
@@ -48,13 +52,14 @@ stages:
     cmd: python work.py > work-${item.seed}
     outs: ["work-${item.seed}"]
 """
-WORK_PY = 'import hashlib\nprint(hashlib.pbkdf2_hmac("sha256", b"some", b"work", 12_000_000).hex())\n'  # one core
+WORK_PY = 'import hashlib\nprint(hashlib.pbkdf2_hmac("sha256", b"some", b"work", 40_000_000).hex())\n'  # one core
 
 
 def main() -> None:
     print(f"load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     with tempfile.TemporaryDirectory() as folder:
-        root, home = Path(folder) / "project", Path(folder) / "home"
+        own = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else None
+        root, home = own or Path(folder) / "project", Path(folder) / "home"
         port = free_port()
         environment = {
             **os.environ,
@@ -62,39 +67,49 @@ def main() -> None:
             "DVC_SITE_CACHE_DIR": str(home / "dvc"),
             "PREFECT_HOME": str(home),
             "PREFECT_API_URL": f"http://{HOST}:{port}/api",
-            "PYTHONPATH": str(Path(__file__).parents[1]),
+            "PYTHONPATH": str(own or Path(__file__).parents[1]),
         }
 
-        def call(*module: str) -> None:
-            subprocess.run([sys.executable, "-m", *module], cwd=root, env=environment, check=True, capture_output=True)
+        def call(*module: str) -> str:
+            command = [sys.executable, "-m", *module]
+            done = subprocess.run(command, cwd=root, env=environment, check=True, capture_output=True, text=True)
+            return done.stdout
 
-        make_project(root, call)
+        if not own:
+            make_project(root, call)
         with held(["server", "start", "--host", HOST, "--port", str(port)], Path(folder), environment, home) as server:
             wait_for_server(port, server, home)
             compare(call)
-            side_by_side(root, call)
+            if not own:
+                side_by_side(root, call)
+    print(f"load after: {os.getloadavg()[0]:.1f}")
 
 
-def compare(call: Callable[..., None]) -> None:
+def compare(call: Callable[..., str]) -> None:
     """Everything cached: the whole commands, as a user starts them."""
     call("dvc", "repro")
     call("pipeline", "run")
     commands = {"dvc repro": ("dvc", "repro"), "pipeline run": ("pipeline", "run")}
     wall: dict[str, list[float]] = {name: [] for name in commands}
     busy: dict[str, list[float]] = {name: [] for name in commands}
+    said = ""
     for _ in range(ROUNDS):
         for name, command in commands.items():
             before = processor_seconds()
-            wall[name].append(seconds(lambda command=command: call(*command)))
+            began = time.perf_counter()
+            said = call(*command)
+            wall[name].append(time.perf_counter() - began)
             busy[name].append(processor_seconds() - before)
-    print(f"25 stage instances, all cached, medians of {ROUNDS}:")
+    print(f"everything cached, medians of {ROUNDS}; the last run said: {said.splitlines()[-1]}")
     for kind, times in (("wall", wall), ("processor", busy)):
         repro, run = (statistics.median(taken) for taken in times.values())
         print(f"  {kind:<13} dvc repro {repro:.2f} s, pipeline run {run:.2f} s, ratio {run / repro:.2f}")
+        for name, taken in times.items():
+            print(f"    {name:<13} {' '.join(f'{one:.2f}' for one in taken)}")
 
 
-def side_by_side(root: Path, call: Callable[..., None]) -> None:
-    """Two siblings that compute on one core each, first by themselves and then as stages."""
+def side_by_side(root: Path, call: Callable[..., str]) -> None:
+    """Two siblings that compute on one core each: by themselves and as stages, in turn and at the same time."""
     (root / "work").mkdir()
     (root / "work" / "work.py").write_text(WORK_PY)
     (root / "work" / "dvc.yaml").write_text(SIBLINGS)
@@ -110,13 +125,22 @@ def side_by_side(root: Path, call: Callable[..., None]) -> None:
     def staged(at_once: int) -> None:
         call("pipeline", "run", "work/dvc.yaml", "--force", "--max-parallel", str(at_once))
 
-    print("two siblings, in turn and at the same time:")
-    for name, work in (("plain", plain), ("as stages", staged)):
-        serial, parallel = seconds(lambda work=work: work(1)), seconds(lambda work=work: work(2))
+    kinds = {"plain": plain, "as stages": staged}
+    times: dict[tuple[str, int], list[float]] = {(name, at_once): [] for name in kinds for at_once in (1, 2)}
+    for _ in range(SIBLING_ROUNDS):
+        for name, at_once in times:  # in turns, so that a machine that slows down slows all of them
+            began = time.perf_counter()
+            kinds[name](at_once)
+            times[name, at_once].append(time.perf_counter() - began)
+    print(f"two siblings, in turn and at the same time, medians of {SIBLING_ROUNDS}:")
+    for name in kinds:
+        serial, parallel = (statistics.median(times[name, at_once]) for at_once in (1, 2))
         print(f"  {name:<13} {serial:.1f} s and {parallel:.1f} s, ratio {parallel / serial:.2f}")
+        for at_once in (1, 2):
+            print(f"    {at_once} at once     {' '.join(f'{one:.1f}' for one in times[name, at_once])}")
 
 
-def make_project(root: Path, call: Callable[..., None]) -> None:
+def make_project(root: Path, call: Callable[..., str]) -> None:
     root.mkdir()
     (root / "raw.txt").write_text("some data\n")
     (root / "params.yaml").write_text("rate: 1.0\n")
@@ -129,12 +153,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
-
-
-def seconds(action: Callable[[], None]) -> float:
-    began = time.perf_counter()
-    action()
-    return time.perf_counter() - began
 
 
 def processor_seconds() -> float:
