@@ -5,6 +5,7 @@ A copy of the workspace gets them too, or an override could not be tried on one'
 
 # mypy: disable-error-code="import-untyped"
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -36,7 +37,7 @@ def bring_local_inputs(origin: Path, copy: Path, kept_by_git: set[str]) -> None:
     record.parent.mkdir(parents=True, exist_ok=True)
     record.write_text("".join(f"{name}\n" for name in sorted({*before, *names})), encoding="utf-8")
     for name in set(before) - set(names) - kept_by_git:
-        (copy / name).unlink(missing_ok=True)
+        _remove(copy / name)
     for name in names:
         _bring(origin / name, copy / name)
     record.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
@@ -86,6 +87,14 @@ def _bring(source: Path, target: Path) -> None:
     except OSError:
         shutil.copyfile(source, target)
     shutil.copystat(source, target)
+
+
+def _remove(path: Path) -> None:
+    """Remove the file, and the folders that are empty without it."""
+    path.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # the first that is not empty
+        for folder in path.parents:
+            folder.rmdir()
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -68,6 +68,7 @@ def claim(workspace: Workspace) -> bool:
     if not _locked(descriptor):
         os.close(descriptor)
         return False
+    _sign(descriptor)
     _claimed[workspace.lock_path] = descriptor
     return True
 
@@ -92,8 +93,7 @@ def exclusive(workspace: Workspace, *, wait: bool, say: Callable[[str], None]) -
                 say(f"waiting for {holder}, which uses {workspace.root}")
             waiting = True
             time.sleep(0.5)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"process {os.getpid()}\n".encode(), 0)
+        _sign(descriptor)
         yield descriptor
     finally:
         os.close(descriptor)
@@ -104,6 +104,12 @@ def _open_lock(workspace: Workspace) -> int:
         raise PipelineError(f"{workspace.origin}: not the root of a DVC project (no .dvc folder); run `dvc init` there")
     workspace.lock_path.parent.mkdir(parents=True, exist_ok=True)
     return os.open(workspace.lock_path, os.O_RDWR | os.O_CREAT, 0o644)
+
+
+def _sign(descriptor: int) -> None:
+    """Write into the lock who has it, for those who wait."""
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"process {os.getpid()}\n".encode(), 0)
 
 
 def _locked(descriptor: int) -> bool:

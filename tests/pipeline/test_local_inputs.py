@@ -1,5 +1,6 @@
 """A copy of the workspace has the inputs that lie only on this machine, and cannot harm them."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -70,12 +71,15 @@ def test_what_is_written_in_the_copy_does_not_reach_the_original(owned: Project)
 
 
 def test_a_copy_follows_the_original_and_the_overrides(owned: Project) -> None:
+    owned.write("own/deep/folder/c.txt", "c\n")
     copied(owned, "score.samples=8")
     owned.write("own/results.txt", "mine, edited\n")
+    shutil.rmtree(owned.root / "own/deep/folder")
     (owned.root / "own/deep/a.txt").unlink()
     owned.write("own/deep/b.txt", "b\n")
     copy = copied(owned, "score.samples=8")
     assert (copy / "own/results.txt").read_text() == "mine, edited\n"
+    assert not (copy / "own/deep/folder").exists()
     assert {"own/deep/b.txt", "own/deep/linked.txt"} == {name for name in files(copy) if "deep" in name}
 
     copy = copied(owned, "report.title=other")  # the dependency is named by a parameter
