@@ -130,6 +130,8 @@ def plan(
     params = check_file(file)
     student = student_shape(params.model, sources)
     if params.run.device == "cpu":
+        if gpus:
+            raise ParamsError(f"{file}: run.device is cpu, so {gpus} GPUs would stay idle: set it to cuda")
         gpus = 0
     here = machine(gpus, *(parse_size(size) if size else None for size in (gpu_memory, memory, disk)))
     usual = ON_GPU if here.gpus else ON_CPU

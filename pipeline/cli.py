@@ -32,12 +32,13 @@ def plan(
     """Show what a run would do, wave by wave, and why; runs nothing."""
     from pipeline.forecast import make_plan
     from pipeline.overrides import parse_overrides
-    from pipeline.workspace import choose_workspace, prepare_copy
+    from pipeline.workspace import choose_workspace, exclusive, prepare_copy
 
     overrides = shlex.join(set_ or ())
     place = choose_workspace(root.resolve(), overrides, experiment)
     if place.name:
-        prepare_copy(place, parse_overrides(overrides))
+        with exclusive(place, wait=False, say=print):  # a run must not have its copy changed under it
+            prepare_copy(place, parse_overrides(overrides))
     found = make_plan(place.root, tuple(targets or ()), force=force)
     rows = sorted(found.forecasts.values(), key=lambda forecast: forecast.wave)
     if as_json:

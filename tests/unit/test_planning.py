@@ -375,6 +375,7 @@ def test_the_command_prints_the_plan_or_refuses(
     assert run(monkeypatch, "plan", "--gpus", "0", "--memory", "8GiB", "--disk", "1TB") == 0
     out = capsys.readouterr().out
     assert out.endswith("It fits.\n") and "An estimate: " in out and "opd-lr-0.0003" in out
-    said = run(monkeypatch, "plan", "--gpus", "8", "--memory", "8MiB", "--disk", "1TB")  # on cpu they stay idle
+    assert "run.device is cpu, so 8 GPUs would stay idle" in str(run(monkeypatch, "plan", "--gpus", "8"))
+    said = run(monkeypatch, "plan", "--gpus", "0", "--memory", "8MiB", "--disk", "1TB")
     assert re.fullmatch(r"error: rl: 1 ranks need \d+\.\d MiB, this machine has 8\.0 MiB of memory", str(said))
     assert capsys.readouterr().out.endswith("\n"), "the refusal stands on a line of its own"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from test_cli import run
@@ -12,7 +13,7 @@ from test_cli import run
 from effopd.params.schema import check_file
 from effopd.params.section import read_yaml
 from effopd.planning.profile import profile_plan
-from effopd.profiles import apply_profile, missing_pins, profile_names, with_profile
+from effopd.profiles import Change, apply_profile, missing_pins, profile_names, with_profile
 
 ROOT = Path(__file__).parents[2]
 PROFILES = ROOT / "profiles"
@@ -60,6 +61,34 @@ def test_a_profile_twice_changes_nothing_more(file: Path) -> None:
     once = file.read_bytes()
     _, changes = apply_profile("qwen3-4b", PROFILES, file)
     assert changes == [] and file.read_bytes() == once
+
+
+def test_profiles_name_the_same_keys_so_that_one_can_follow_another(file: Path) -> None:
+    def keys(values: Any, prefix: str = "") -> set[str]:
+        nested = [keys(value, f"{prefix}{name}.") for name, value in values.items() if isinstance(value, dict)]
+        return {f"{prefix}{name}" for name, value in values.items() if not isinstance(value, dict)}.union(*nested)
+
+    named = {name: keys(read_yaml(PROFILES / f"{name}.yaml")["params"]) for name in NAMES}
+    everything = set.union(*named.values())
+    assert {name: sorted(everything - found) for name, found in named.items() if found != everything} == {}
+    alone = file.with_name("alone.yaml")
+    alone.write_bytes(file.read_bytes())
+    apply_profile("qwen3-4b", PROFILES, alone)
+    for name in (*NAMES, "qwen3-4b"):
+        apply_profile(name, PROFILES, file)
+    assert read_yaml(file) == read_yaml(alone)
+
+
+def test_a_pin_does_not_outlive_the_name_that_it_belongs_to(file: Path) -> None:
+    apply_profile("qwen3-4b", PROFILES, file)
+    text = file.read_text()
+    at = text.index("revision:", text.index("\nmodel:"))
+    pinned = text[:at] + text[at:].replace('revision: ""', f"revision: {'a' * 40}", 1)
+    file.write_text(pinned)
+    apply_profile("qwen3-4b", PROFILES, file)
+    assert file.read_text() == pinned, "the same model keeps its pin"
+    _, changes = apply_profile("qwen3-8b-base", PROFILES, file)
+    assert Change("model.revision", "a" * 40, "") in changes and read_yaml(file)["model"]["revision"] == ""
 
 
 @pytest.mark.parametrize(
