@@ -14,8 +14,8 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 
 # Torch for CPUs, which PyPI does not have for Linux: from the index that pip is set to, or from torch's own.
 TORCH = $(shell grep '^torch==' requirements.lock)
-TORCH_FOR_CPUS = -m pip install --quiet --no-deps '$(TORCH)+cpu' 2>/dev/null || \
-                 $(1)/python -m pip install --quiet --no-deps --index-url https://download.pytorch.org/whl/cpu '$(TORCH)'
+install_torch = $(1) -m pip install --quiet --no-deps '$(TORCH)+cpu' 2>/dev/null || \
+                $(1) -m pip install --quiet --no-deps --index-url https://download.pytorch.org/whl/cpu '$(TORCH)'
 
 # What `make repro` leaves out because it takes ten times as long.
 MECHANISM := -S interventions.methods=[opd,effopd] -S interventions.samples=8 \
@@ -35,7 +35,7 @@ setup: $(READY)  ## build .venv from requirements.lock
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; try make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python $(call TORCH_FOR_CPUS,$(BIN))
+	$(call install_torch,$(BIN)/python)
 	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -54,7 +54,7 @@ test-engines: $(ENGINES)/.ready  ## real vLLM and DeepSpeed on CPUs, in an envir
 
 $(ENGINES)/.ready: requirements.lock requirements-engines.lock pyproject.toml
 	$(PYTHON) -m venv $(ENGINES)
-	$(ENGINES)/bin/python $(call TORCH_FOR_CPUS,$(ENGINES)/bin)
+	$(call install_torch,$(ENGINES)/bin/python)
 	$(ENGINES)/bin/python -m pip install --quiet --no-deps --requirement requirements.lock --requirement requirements-engines.lock
 	$(ENGINES)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
