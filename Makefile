@@ -91,5 +91,6 @@ ui: $(READY)  ## Prefect's server, a worker and the deployment on 127.0.0.1, rea
 curves: $(READY)  ## live training curves in TensorBoard
 	tensorboard --logdir logs --host 127.0.0.1
 
-clean:  ## drop live logs and resumable state; results and the DVC cache stay
-	rm -rf logs .scratch
+clean:  ## drop live logs and resumable state; results, their seconds and the DVC cache stay
+	rm -rf logs
+	if [ -d .scratch ]; then find .scratch -mindepth 1 -maxdepth 1 ! -name timing -exec rm -rf {} +; fi
