@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from effopd.files import read_jsonl, write_json
-from effopd.trajectory.layout import timing_file
+from effopd.trajectory.layout import METRICS, timing_file
 from stages.harness import MODELS, SCRATCH, Stage, run
 
 TIMING = Path("reports/timing.json")
@@ -19,12 +19,12 @@ TIMING = Path("reports/timing.json")
 def main() -> None:
     """Write reports/timing.json: for each run the rows {step, seconds, validation_seconds}; null if not timed here."""
     stage = Stage()
-    stage.input(MODELS)
     seconds: dict[str, Any] = {}
     for first in sorted(MODELS.glob("[!.]*/step-000000")):
         trained = first.parent
+        stage.input(trained / METRICS)  # all that is read of a run: its checkpoints can be terabytes
         file = timing_file(SCRATCH, trained)
-        seconds[trained.name] = read_jsonl(file) if file.exists() else None
+        seconds[trained.name] = read_jsonl(stage.input(file)) if file.exists() else None
     stage.check_unchanged()
     write_json(TIMING, seconds)
     missing = [name for name, rows in seconds.items() if rows is None]

@@ -1,7 +1,8 @@
-"""What stages share: the engine as params ask for it, and engines that are not there."""
+"""What stages share: the engine as params ask for it, engines that are not there, and what the small stages read."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import torch
 
 from effopd.params.engine import EngineParams
 from effopd.params.section import ParamsError, parse, read_yaml
-from stages import harness
+from effopd.trajectory import layout
+from stages import harness, timing
 from stages.training import build_engine
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
@@ -37,3 +39,29 @@ def test_an_engine_that_is_not_installed_is_one_line(monkeypatch: pytest.MonkeyP
     with pytest.raises(ParamsError, match=r"params\.yaml asks for vllm, which is not installed here"):
         harness.environment("vllm")
     assert "torch" in harness.environment()
+
+
+def test_gathering_seconds_reads_no_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trajectories of a large model are terabytes, and nothing in them tells of seconds."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(timing, "SCRATCH", tmp_path / "scratch")
+    Path("params.yaml").write_text(PARAMS.read_text())
+    for name in ("opd-0", "rl"):
+        folder = Path("models") / name
+        (folder / "step-000000").mkdir(parents=True)
+        (folder / "step-000000/model.safetensors").write_bytes(b"weights")
+        (folder / "metrics.jsonl").write_text(json.dumps({"step": 1, "run": name}) + "\n")
+    file = layout.timing_file(tmp_path / "scratch", Path("models/rl"))
+    file.parent.mkdir(parents=True)
+    file.write_text('{"step": 1, "seconds": 2.5}\n')
+
+    read: list[Path] = []
+    hash_path = harness.hash_path
+    monkeypatch.setattr(harness, "hash_path", lambda path: (read.append(path), hash_path(path))[1])
+    timing.main()
+    assert json.loads(Path("reports/timing.json").read_text()) == {"opd-0": None, "rl": [{"step": 1, "seconds": 2.5}]}
+    assert {path for path in read if path.is_relative_to("models")} == {
+        Path("models/opd-0/metrics.jsonl"),
+        Path("models/rl/metrics.jsonl"),
+    }
+    assert file in read
