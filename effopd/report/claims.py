@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
-from effopd.report.convergence import ReplicateSpeedup, Speedup
+from effopd.report.convergence import ReplicateSpeedup, Speedup, median_bounds, outcome
 from effopd.report.estimates import alignment_at, final_accuracy, measured, middle, progress_at, top1_is_spectral
 from effopd.report.mechanism import Parts
 from effopd.report.mechanism_claims import mechanism_claims
@@ -203,20 +204,20 @@ def _against_rl(results: Results, rows: Sequence[Row]) -> tuple[list[Check], str
     return checks, f"OPD against RL: {'; '.join(said)}."
 
 
-def _is_unmeasured(speedup: Speedup, name: str) -> bool:
-    """Nothing to judge by. A method that never arrives within its steps is a measurement, and a failure."""
-    return all(getattr(row, name) is None and row.method is not None for row in speedup.replicates)
-
-
 def _median(speedup: Speedup, name: str, holds: Callable[[float], bool]) -> Check:
-    """Whether the median speed-up `holds`; one that never arrives holds nothing."""
-    found = getattr(speedup, name)
-    return None if _is_unmeasured(speedup, name) else found is not None and holds(found)
+    """Whether the median speed-up `holds`; one that never arrives holds nothing.
+
+    None when that hangs on replicates that were not measured.
+    """
+    lowest, highest = (holds(end) for end in median_bounds(speedup.replicates, name))
+    return lowest if lowest == highest else None
 
 
 def _any_at_least(speedup: Speedup, name: str, goal: float) -> Check:
-    found = [getattr(row, name) for row in speedup.replicates]
-    return None if _is_unmeasured(speedup, name) else any(ratio is not None and ratio >= goal for ratio in found)
+    found = [outcome(row, name) for row in speedup.replicates]
+    if any(ratio is not None and ratio >= goal for ratio in found):
+        return True
+    return None if not found or None in found else False
 
 
 def _ratios(speedup: Speedup, name: str, label: str) -> str:
@@ -225,7 +226,8 @@ def _ratios(speedup: Speedup, name: str, label: str) -> str:
         return f"{label}: there is no replicate of both."
     each = ", ".join(_ratio(row, name) for row in speedup.replicates)
     found = getattr(speedup, name)
-    median = "the median was not measured" if _is_unmeasured(speedup, name) else "the median one never arrives"
+    never = median_bounds(speedup.replicates, name)[1] == -math.inf
+    median = "the median one never arrives" if never else "the median was not measured"
     return f"{label}: {f'median {found:.2f}' if found is not None else median} (replicates: {each})."
 
 

@@ -7,7 +7,7 @@ linearly in the logarithm of the cost between two checkpoints. Seconds and token
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -52,7 +52,10 @@ class ReplicateSpeedup:
 
 @dataclass(frozen=True)
 class Speedup:
-    """Medians over replicates. A replicate that never arrives counts as slower than all others, not as missing."""
+    """Medians over replicates. A replicate that never arrives counts as slower than all others, not as missing.
+
+    A median is None when it never arrives, and when it was not measured: `median_bounds` tells these apart.
+    """
 
     replicates: tuple[ReplicateSpeedup, ...]
     target: float | None
@@ -103,7 +106,8 @@ def speedup(results: Results, target_share: float, method: str = "effopd", basel
     rows = tuple(_replicate(slow, fast, results.sweep, target_share) for slow, fast in pairs)
 
     def middle(name: str) -> float | None:
-        return _median((getattr(row, name), row.method is None) for row in rows)
+        lowest, highest = median_bounds(rows, name)
+        return lowest if lowest == highest and math.isfinite(lowest) else None
 
     return Speedup(
         replicates=rows,
@@ -115,6 +119,24 @@ def speedup(results: Results, target_share: float, method: str = "effopd", basel
         best_lr_steps=middle("best_lr_steps"),
         best_lr_wall=middle("best_lr_wall"),
     )
+
+
+def outcome(row: ReplicateSpeedup, name: str) -> float | None:
+    """One ratio of a replicate: −∞ when its method never arrives, None when the ratio was not measured."""
+    ratio: float | None = getattr(row, name)
+    return -math.inf if row.method is None else ratio
+
+
+def median_bounds(rows: Sequence[ReplicateSpeedup], name: str) -> tuple[float, float]:
+    """The lowest and highest that the median of a ratio can be, whatever the replicates are that were not measured.
+
+    Both are −∞ when the median replicate never arrives. They differ when the median was not measured.
+    """
+    found = [outcome(row, name) for row in rows]
+    if not found:
+        return -math.inf, math.inf
+    lowest, highest = (median(end if one is None else one for one in found) for end in (-math.inf, math.inf))
+    return lowest, math.inf if math.isnan(highest) else highest  # NaN: half way between never and not measured
 
 
 def _replicate(baseline: Run, method: Run, sweep: Sequence[Run], target_share: float) -> ReplicateSpeedup:
@@ -145,11 +167,3 @@ def _ratio(slow: Arrival | None, fast: Arrival | None, cost: str) -> float | Non
         return None
     numerator, denominator = getattr(slow, cost), getattr(fast, cost)
     return numerator / denominator if numerator and denominator else None
-
-
-def _median(ratios: Iterable[tuple[float | None, bool]]) -> float | None:
-    """Median of (ratio, never arrived); None when nothing is measured or the middle one never arrived."""
-    measured = [(-math.inf if never else ratio) for ratio, never in ratios if never or ratio is not None]
-    values = [value for value in measured if value is not None]
-    middle = median(values) if values else -math.inf
-    return middle if math.isfinite(middle) else None

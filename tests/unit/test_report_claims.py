@@ -93,6 +93,26 @@ def test_less_time_follows_the_planted_seconds(
 
 
 @pytest.mark.parametrize(
+    ("untimed", "never", "expected", "said"),
+    [
+        ([0, 1], [2], "not measured", "the median was not measured (replicates: not timed, not timed, never arrived"),
+        ([0], [1], "partly", "the median was not measured (replicates: not timed, never arrived"),  # a third at 3.17
+        ([0], [1, 2], "not reproduced", "the median one never arrives"),  # whatever the first one took
+        ([0], [], "reproduced", "median 3.17 (replicates: not timed, 3.17, 3.17)"),  # whatever the first one took
+    ],
+)
+def test_an_untimed_replicate_is_on_neither_side_of_the_median(
+    world: World, untimed: list[int], never: list[int], expected: str, said: str
+) -> None:
+    for replicate in world.replicates:
+        curve = (0.4, 0.4, 0.4) if replicate in never else EFFOPD
+        seconds = None if replicate in untimed else 3.0
+        world.run(f"effopd-{replicate}", curve, seconds=seconds, spectral=True)
+    found = claim(world, "less_time")
+    assert (found.verdict, said in found.finding) == (expected, True), found.finding
+
+
+@pytest.mark.parametrize(
     ("curve", "seconds", "expected"),
     [
         (OPD, 1.0, "reproduced"),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
-from report_world import OPD, World
+from report_world import EFFOPD, OPD, World
 
-from effopd.report.convergence import arrival, first_crossing, speedup
+from effopd.report.convergence import arrival, first_crossing, median_bounds, speedup
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,27 @@ def test_untimed_runs_have_steps_but_no_seconds(tmp_path: Path) -> None:
     found = arrival(results.of("opd")[0], 0.95)
     assert found is not None and found.steps == pytest.approx(2**5.75) and found.seconds is None
     gain = speedup(results, 0.95)
-    assert gain.replicates[0].wall is None and gain.wall == pytest.approx(2**3.25 / 3)
+    assert gain.replicates[0].wall is None and gain.wall == pytest.approx(2**3.25 / 3)  # the others are equal
+
+
+def test_a_median_that_hangs_on_untimed_replicates_is_not_measured(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    never, later = (0.4, 0.4, 0.8, 0.9, 0.9), (0.4, 0.4, 0.4, 0.5, 1.0)  # later: at 2^2.9
+
+    def bounds(*curves: tuple[tuple[float, ...], float | None]) -> tuple[float, float]:
+        for replicate, (curve, seconds) in enumerate(curves):
+            world.run(f"effopd-{replicate}", curve, seconds=seconds, spectral=True)
+        gain = speedup(world.read(), 0.95)
+        found = median_bounds(gain.replicates, "wall")
+        assert gain.wall == (found[0] if found[0] == found[1] and math.isfinite(found[0]) else None)
+        return found
+
+    assert bounds((EFFOPD, None), (EFFOPD, None), (never, 1.0)) == (-math.inf, math.inf)
+    assert bounds((EFFOPD, None), (never, 1.0), (never, None)) == (-math.inf, -math.inf)
+    assert median_bounds(speedup(world.read(), 0.95).replicates[:2], "wall") == (-math.inf, math.inf)
+    between = bounds((EFFOPD, None), (EFFOPD, 1.0), (later, 1.0))
+    assert between == (pytest.approx(2**2.85), pytest.approx(2**3.25))
+    assert median_bounds((), "wall") == (-math.inf, math.inf)
 
 
 def test_a_base_that_is_at_the_target_already_gives_no_speedup(tmp_path: Path) -> None:
