@@ -128,7 +128,12 @@ def rates(results: Results) -> Figure | None:
             first, last = (format(row["value"], form).replace("%", " %") for row in (ends[0], ends[-1]))
             said.append(f"{name} {first} → {last}")
     lowest, highest = min(rate for _, rate in found), max(rate for _, rate in found)
-    x = alt.X("learning_rate:Q", title="learning rate", scale=alt.Scale(type="log"), axis=alt.Axis(format="~e"))
+    x = alt.X(
+        "learning_rate:Q",
+        title="learning rate",
+        scale=alt.Scale(type="log", padding=12),
+        axis=alt.Axis(format="~e", grid=False, values=sorted({rate for _, rate in found})),
+    )
     y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False))
     colour = alt.value(PALETTE["opd"])
     line, points = (alt.Chart(data(each)).transform_filter("datum.quantity == quantity") for each in (medians, rows))
