@@ -131,7 +131,7 @@ def rates(results: Results) -> Figure | None:
     x = alt.X(
         "learning_rate:Q",
         title="learning rate",
-        scale=alt.Scale(type="log", padding=12),
+        scale=alt.Scale(type="log", domain=[lowest / 1.2, highest * 1.2], nice=False),
         axis=alt.Axis(format="~e", grid=False, values=sorted({rate for _, rate in found})),
     )
     y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False))
