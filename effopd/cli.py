@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from effopd.errors import MachineError
 from effopd.files import DataError
 from effopd.params.section import ParamsError
 
@@ -218,7 +219,7 @@ def main() -> None:
     """Run the command; what goes wrong becomes one line on stderr and exit status 1, or 2 for a wrong option."""
     try:
         sys.exit(app(standalone_mode=False))
-    except (ParamsError, DataError, ValueError) as error:
+    except (ParamsError, DataError, MachineError, ValueError) as error:
         sys.exit(f"error: {error}")
     except typer.Abort:
         sys.exit(130)

@@ -21,8 +21,9 @@ from effopd.params.rollout import RolloutParams
 from effopd.params.run import RunParams
 from effopd.rollout.policy import open_policy
 from effopd.rollout.served import serve
-from effopd.tasks.problems import read_problems
-from effopd.tasks.verifiers import verify_all
+from effopd.sandbox.run import SandboxError
+from effopd.tasks.problems import Problem, read_problems
+from effopd.tasks.verifiers import check_gradable, verify_all
 from effopd.trajectory.store import step_folder, stored_steps
 from stages.harness import MODELS, SCRATCH, Stage, run
 from stages.machine import set_up
@@ -42,6 +43,8 @@ def main(
     confidence = stage.params("evaluate", EvaluateParams, unused=("samples", "pass_at", "batch_size", "resamples"))
     problems = read_problems(stage.input(DATA / f"{dataset}.parquet"))
     about = read_json(stage.input(DATA / f"{dataset}.json"))
+    if not params.allow_unsandboxed:
+        _check_gradable(problems)
     if not params.url:
         rollout = stage.params("rollout", RolloutParams, unused=("max_new_tokens", "mismatch_budget"))
         precision = stage.params("engine", EngineParams, unused=ALL_BUT_PRECISION).precision
@@ -75,6 +78,14 @@ def main(
         export(target / "lm-eval", dataset, f"{MODELS / name}", problems, records, summary, settings)
     interval = f"{summary['low']:.3f}–{summary['high']:.3f}"
     print(f"{name}, {about['title']}: avg@{samples} {summary['accuracy']:.3f} ({interval})")
+
+
+def _check_gradable(problems: list[Problem]) -> None:
+    try:
+        check_gradable(problems)
+    except SandboxError as error:
+        alternative = "or set benchmark.allow_unsandboxed: true to run strangers' programs unprotected"
+        raise SandboxError(f"{error}; {alternative}") from None
 
 
 if __name__ == "__main__":

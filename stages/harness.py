@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import typer
 
+from effopd.errors import MachineError
 from effopd.files import DataError, canonical_json, hash_path, sha256
 from effopd.params.section import ParamsError, Section, parse, read_yaml
 
@@ -100,7 +101,7 @@ def run(main: Callable[..., None]) -> None:
     app.command()(main)
     try:
         app(standalone_mode=False)
-    except (ParamsError, DataError, StageError, ArithmeticError) as error:
+    except (ParamsError, DataError, MachineError, StageError, ArithmeticError) as error:
         sys.exit(f"error: {error}")
     except typer.Abort:
         sys.exit(130)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from effopd.rollout.policy import Policy
 from effopd.seeding import derive_seed, uniforms
 from effopd.tasks.problems import Problem
-from effopd.tasks.verifiers import score_all
+from effopd.tasks.verifiers import check_gradable, score_all
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ def grade(
     Each (problem, sample) has random numbers of its own, so neither the batch size nor the number of samples changes a
     completion, and models evaluated with one seed are compared on common random numbers.
     """
+    check_gradable(problems)
     if greedy:
         samples = 1
     items = [(problem, p * 4096 + s) for p, problem in enumerate(problems) for s in range(samples)]

@@ -21,6 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from effopd.errors import MachineError
 from effopd.sandbox.seccomp import UnknownArchitectureError, filter_bytes
 
 BOX = "/box"  # where a program finds its files, read-only
@@ -33,7 +34,7 @@ _SYSTEM = ("/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libexec", "
 _KEPT_STDERR = 8192  # bytes of a program's complaints that are kept, from the end
 
 
-class SandboxError(RuntimeError):
+class SandboxError(MachineError):
     """There is no working sandbox on this machine. The message says why and what to do."""
 
 

@@ -80,6 +80,14 @@ class _Result:
     timed_out: bool = False
 
 
+def check_runnable() -> None:
+    """Raise `SandboxError` when programs that models write cannot be run in a sandbox here."""
+    try:
+        check_sandbox()
+    except SandboxError as error:
+        raise SandboxError(f"to grade programs, bubblewrap is needed: {error}") from None
+
+
 def verify_all(
     problems: Sequence[Problem], completions: Sequence[str], *, workers: int, allow_unsandboxed: bool = False
 ) -> list[Verdict]:
@@ -90,12 +98,10 @@ def verify_all(
     """
     sandboxed = True
     try:
-        check_sandbox()
-    except SandboxError as error:
+        check_runnable()
+    except SandboxError:
         if not allow_unsandboxed:
-            raise SandboxError(
-                f"{error}; or set allow_unsandboxed: true to run strangers' programs unprotected"
-            ) from None
+            raise
         sandboxed = False
     tests = [_read_tests(problem) for problem in problems]
     judge = partial(_judge, sandboxed=sandboxed)

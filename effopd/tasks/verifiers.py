@@ -13,6 +13,12 @@ from effopd.tasks.problems import Problem
 from effopd.tasks.verdict import Verdict
 
 
+def check_gradable(problems: Sequence[Problem]) -> None:
+    """To be called before sampling. Raises `SandboxError` when programs are asked for and there is no sandbox here."""
+    if any(problem.task == code.TASK for problem in problems):
+        code.check_runnable()
+
+
 def score_all(problems: Sequence[Problem], completions: Sequence[str]) -> list[float]:
     """The score in [0, 1] of a completion of each problem. Raises as `verify_all` does."""
     return [verdict.score for verdict in verify_all(problems, completions)]

@@ -16,7 +16,7 @@ from effopd.params.opd import OPDParams
 from effopd.rollout.sampler import Rollout, Sampler
 from effopd.seeding import derive_seed, shuffled_batch, uniforms
 from effopd.tasks.problems import Problem
-from effopd.tasks.verifiers import score_all
+from effopd.tasks.verifiers import check_gradable, score_all
 from effopd.train.engine import Engine
 from effopd.train.forward import chunks
 from effopd.train.judgement import Judgement, Teacher
@@ -50,6 +50,7 @@ def distill(
     before training, which the loss `exopd` needs; no leap moves it.
     after_step: EffOPD's `leap_at_triggers`, or any other change of the weights between steps.
     """
+    check_gradable(problems)
     sampled_tokens = session.total("sampled_tokens")
     sampler.refresh(session.state.step)  # a resumed run's weights are not those that the sampler was made with
     for step in session.steps():

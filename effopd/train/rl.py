@@ -20,7 +20,7 @@ from effopd.params.rl import RLParams
 from effopd.rollout.sampler import Sampler
 from effopd.seeding import derive_seed, shuffled_batch, uniforms
 from effopd.tasks.problems import Problem
-from effopd.tasks.verifiers import score_all
+from effopd.tasks.verifiers import check_gradable, score_all
 from effopd.train.engine import Engine
 from effopd.train.forward import chunks
 from effopd.train.mismatch import Mismatch
@@ -47,6 +47,7 @@ def reinforce(
     mean over the tokens of the groups that have variance, with a higher clip above, and has no reference to pull to:
     its divergence is logged alone.
     """
+    check_gradable(problems)
     dapo = params.algorithm == "dapo"
     sampled_tokens = session.total("sampled_tokens")
     sampler.refresh(session.state.step)  # a resumed run's weights are not those that the sampler was made with

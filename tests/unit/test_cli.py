@@ -19,6 +19,8 @@ import torch
 from effopd import cli
 from effopd.models.store import save_model
 from effopd.models.weights import load_weights, save_weights
+from effopd.sandbox.run import SandboxError
+from effopd.tasks import code
 from effopd.tasks.problems import Problem, write_problems
 
 ROOT = Path(__file__).parents[2]
@@ -119,6 +121,16 @@ def test_mistakes_are_one_line_that_names_the_file(
         assert found.startswith(f"error: {expected}") and "\n" not in found
 
 
+def test_a_missing_sandbox_is_one_line(world: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def missing() -> None:
+        raise SandboxError("bwrap is not installed")
+
+    monkeypatch.setattr(code, "check_sandbox", missing)
+    write_problems(tmp_path / "code.parquet", [Problem("code", "1?", "{}")])
+    found = run(monkeypatch, "evaluate", world / "base", tmp_path / "code.parquet")
+    assert found == "error: to grade programs, bubblewrap is needed: bwrap is not installed"
+
+
 def test_updates_of_different_models_are_refused(world: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     weights = load_weights(world / "base" / "model.safetensors")
     weights.pop("model.layers.0.mlp.up_proj.weight")
@@ -150,10 +162,12 @@ def test_help_lists_every_command(monkeypatch: pytest.MonkeyPatch, capsys: pytes
 def test_the_command_ends_with_a_status_and_without_a_traceback(tmp_path: Path) -> None:
     (script,) = entry_points(group="console_scripts", name="effopd")
     assert script.value == "effopd.cli:main"
-    code = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from effopd.cli import main; main()"
+    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from effopd.cli import main; main()"
     (tmp_path / "params.yaml").write_text(json.dumps({"nonsense": 1}))
     failed, passed = (
-        subprocess.run([sys.executable, "-c", code, "check"], check=False, cwd=folder, capture_output=True, text=True)
+        subprocess.run(
+            [sys.executable, "-c", program, "check"], check=False, cwd=folder, capture_output=True, text=True
+        )
         for folder in (tmp_path, ROOT)
     )
     assert failed.returncode == 1 and failed.stdout == ""

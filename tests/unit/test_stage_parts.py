@@ -11,6 +11,7 @@ import torch
 
 from effopd.params.engine import EngineParams
 from effopd.params.section import ParamsError, parse, read_yaml
+from effopd.sandbox.run import SandboxError
 from effopd.trajectory import layout
 from stages import harness, timing
 from stages.training import build_engine
@@ -39,6 +40,16 @@ def test_an_engine_that_is_not_installed_is_one_line(monkeypatch: pytest.MonkeyP
     with pytest.raises(ParamsError, match=r"params\.yaml asks for vllm, which is not installed here"):
         harness.environment("vllm")
     assert "torch" in harness.environment()
+
+
+def test_a_sandbox_that_is_not_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def main() -> None:
+        raise SandboxError("bwrap is not installed")
+
+    monkeypatch.setattr(harness.sys, "argv", ["stage"])
+    with pytest.raises(SystemExit) as caught:
+        harness.run(main)
+    assert caught.value.code == "error: bwrap is not installed"
 
 
 def test_gathering_seconds_reads_no_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

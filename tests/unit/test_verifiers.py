@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import choice_cases
 import code_cases
@@ -19,6 +21,7 @@ from real_rows import FILES, ROWS, needs_real_rows
 from effopd.datasets.load import load_rows
 from effopd.datasets.rows import Example, read_examples
 from effopd.datasets.spec import read_spec, spec_file
+from effopd.evaluation.accuracy import grade
 from effopd.evaluation.references import check_references
 from effopd.files import DataError
 from effopd.sandbox.run import SandboxError
@@ -26,7 +29,10 @@ from effopd.tasks import choice, code, exact, math, math_worker, verifiers
 from effopd.tasks.code import CodeTests, extract_program, same_output, same_value
 from effopd.tasks.extraction import last_boxed
 from effopd.tasks.problems import Problem
-from effopd.tasks.verifiers import score_all, verify_all
+from effopd.tasks.verifiers import check_gradable, score_all, verify_all
+from effopd.train.distill import distill
+from effopd.train.rl import reinforce
+from stages import benchmark
 
 # Cases on which the verifier and the person who judged them disagree; each with what it would take.
 KNOWN_DISAGREEMENTS = {"\\boxed{\\text{The answer is }5}"}  # words inside the box
@@ -240,9 +246,32 @@ def test_programs_are_refused_without_a_sandbox_unless_allowed(monkeypatch: pyte
 
     monkeypatch.setattr(code, "check_sandbox", missing)
     problem = Problem("code", "", CodeTests(inputs=["1\n"], outputs=["1\n"]).to_json())
-    with pytest.raises(SandboxError, match="allow_unsandboxed"):
+    with pytest.raises(SandboxError, match=r"to grade programs, bubblewrap is needed: bwrap is not installed$"):
         verify_all([problem], ["```python\nprint(input())\n```"])
     assert verify_all([problem], ["```python\nprint(input())\n```"], allow_unsandboxed=True)[0].score == 1.0
+
+
+def test_without_a_sandbox_nothing_is_sampled_for_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise SandboxError("bwrap is not installed")
+
+    monkeypatch.setattr(code, "check_sandbox", missing)
+    problems = [Problem("math", "", "1"), Problem("code", "", "{}")]
+    nothing: Any = None  # neither engine nor sampler nor policy is touched
+    loops: list[Callable[[], object]] = [
+        lambda: distill(nothing, nothing, nothing, problems, nothing, nothing, seed=0, micro_batch=1),
+        lambda: reinforce(nothing, nothing, nothing, problems, nothing, nothing, seed=0, micro_batch=1),
+        lambda: grade(nothing, problems, samples=1, greedy=False, seed=0, max_new_tokens=1, batch_size=1),
+        lambda: benchmark._check_gradable(problems),
+    ]
+    messages = []
+    for loop in loops:
+        with pytest.raises(SandboxError) as caught:
+            loop()
+        messages.append(str(caught.value))
+    assert ["benchmark.allow_unsandboxed: true" in message for message in messages] == [False, False, False, True]
+    assert all("bubblewrap is needed" in message for message in messages)
+    check_gradable(problems[:1])
 
 
 @needs_bubblewrap
