@@ -1,15 +1,20 @@
-"""A small project that the real stages run in."""
+"""A small project that the real stages run in, and how what they wrote is compared."""
 
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from ruamel.yaml import YAML
+from safetensors.torch import load_file
 
 ROOT = Path(__file__).parents[2]
 SMALL = {
@@ -23,6 +28,33 @@ SMALL = {
     "effopd": {"steps": 4, "multipliers": [2, 4], "samples": 2},
     "trajectory": {"per_octave": 1},
 }
+TWO_RANKS = {"name": "deepspeed", "ranks": 2}
+
+
+def rows(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def differing(one: Path, two: Path) -> list[str]:
+    """Files of two folders that are not the same bytes."""
+    files = sorted(file.relative_to(one) for file in one.rglob("*") if file.is_file())
+    assert files == sorted(file.relative_to(two) for file in two.rglob("*") if file.is_file())
+    return [str(file) for file in files if (one / file).read_bytes() != (two / file).read_bytes()]
+
+
+def largest_difference(one: Path, two: Path) -> float:
+    """Of any weight at any checkpoint of two runs."""
+    steps = sorted(path.name for path in one.glob("step-*"))
+    assert steps == sorted(path.name for path in two.glob("step-*"))
+    pairs = [(load_file(one / s / "model.safetensors"), load_file(two / s / "model.safetensors")) for s in steps]
+    return max((a[name] - b[name]).abs().max().item() for a, b in pairs for name in a)
+
+
+def assert_same_trajectory(reference: Path, found: Path) -> None:
+    """The same losses and other logs of every step, and the same weights at every checkpoint, to 1e-5."""
+    for row, other in zip(rows(found / "metrics.jsonl"), rows(reference / "metrics.jsonl"), strict=True):
+        assert row == pytest.approx(other, abs=1e-5)
+    assert largest_difference(reference, found) < 1e-5
 
 
 @dataclass
@@ -37,22 +69,52 @@ class Project:
         params[section].update(values)
         yaml.dump(params, self.root / "params.yaml")
 
-    def command(self, stage: str, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", f"stages.{stage}", *arguments]
-
     @property
     def environment(self) -> dict[str, str]:
         return os.environ | {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1", "PYTHONPATH": "", "DS_ACCELERATOR": "cpu"}
 
     def run(self, stage: str, *arguments: str) -> str:
         """The stage's output. Fails the test with it when the stage fails."""
-        done = subprocess.run(
-            self.command(stage, *arguments),
+        return self._succeeded("-m", f"stages.{stage}", *arguments)
+
+    def effopd(self, *arguments: str) -> str:
+        """As `run`, for the command of that name."""
+        return self._succeeded("-c", "from effopd.cli import main; main()", *arguments)
+
+    def fail(self, stage: str, *arguments: str) -> list[str]:
+        """The lines of a stage that must fail without a traceback."""
+        done = self._finished("-m", f"stages.{stage}", *arguments)
+        said = done.stdout + done.stderr
+        assert done.returncode != 0 and "Traceback" not in said, said[-3000:]
+        return said.strip().splitlines()
+
+    def kill(self, stage: str, *arguments: str, saved: str) -> None:
+        """Run a stage and kill it, with all that it started, when `saved` is there: a pattern under .scratch."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", f"stages.{stage}", *arguments],
+            cwd=self.root,
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + 300
+        while not list((self.root / ".scratch").glob(saved)) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def _succeeded(self, *arguments: str) -> str:
+        done = self._finished(*arguments)
+        assert done.returncode == 0, f"exit status {done.returncode}: {(done.stdout + done.stderr)[-3000:]}"
+        return done.stdout
+
+    def _finished(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *arguments],
             cwd=self.root,
             env=self.environment,
             check=False,
             capture_output=True,
             text=True,
         )
-        assert done.returncode == 0, f"exit status {done.returncode}: {(done.stdout + done.stderr)[-3000:]}"
-        return done.stdout

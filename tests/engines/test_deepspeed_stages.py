@@ -2,41 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import time
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
-from small_project import Project
+from small_project import TWO_RANKS, Project, assert_same_trajectory, differing, largest_difference, rows
 
 pytest.importorskip("deepspeed", reason="make test-engines installs it")
-
-TWO_RANKS = {"name": "deepspeed", "ranks": 2}
-
-
-def rows(file: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in file.read_text().splitlines()]
-
-
-def largest_difference(one: Path, two: Path) -> float:
-    steps = sorted(path.name for path in one.glob("step-*"))
-    assert steps == sorted(path.name for path in two.glob("step-*"))
-    pairs = [(load_file(one / s / "model.safetensors"), load_file(two / s / "model.safetensors")) for s in steps]
-    return max((a[name] - b[name]).abs().max().item() for a, b in pairs for name in a)
-
-
-def assert_same_trajectory(reference: Path, found: Path) -> None:
-    """The same losses and other logs of every step, and the same weights at every checkpoint, to 1e-5."""
-    for row, other in zip(rows(found / "metrics.jsonl"), rows(reference / "metrics.jsonl"), strict=True):
-        assert row == pytest.approx(other, abs=1e-5)
-    assert largest_difference(reference, found) < 1e-5
 
 
 @pytest.mark.parametrize("stage", [0, 1, 2, 3])
@@ -81,24 +54,10 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(another: Callable[[],
         project.set("engine", **TWO_RANKS, zero_stage=stage)
         project.set("effopd", steps=8)
     whole.run("effopd", "--replicate", "0")
-    process = subprocess.Popen(
-        killed.command("effopd", "--replicate", "0"),
-        cwd=killed.root,
-        env=killed.environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    scratch = killed.root / ".scratch"
-    deadline = time.monotonic() + 300
-    while not list(scratch.glob("effopd-0-*/rank-1/state-*")) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    killed.kill("effopd", "--replicate", "0", saved="effopd-0-*/rank-1/state-*")
     assert not (killed.root / "models/effopd-0").exists(), "killed too late to show anything"
     killed.run("effopd", "--replicate", "0")
-    files = sorted(f.relative_to(whole.root) for f in (whole.root / "models/effopd-0").rglob("*") if f.is_file())
-    assert [f for f in files if (whole.root / f).read_bytes() != (killed.root / f).read_bytes()] == []
+    assert differing(*(project.root / "models/effopd-0" for project in (whole, killed))) == []
 
 
 def test_lora_under_zero_2_gives_whole_models_with_updates_of_low_rank(another: Callable[[], Project]) -> None:
@@ -121,13 +80,5 @@ def test_ranks_that_cannot_share_a_batch_end_with_one_line(another: Callable[[],
     project = another()
     project.set("engine", **TWO_RANKS)
     project.set("opd", prompts_per_step=7)
-    done = subprocess.run(
-        project.command("opd", "--replicate", "0"),
-        cwd=project.root,
-        env=project.environment,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode != 0
-    assert "7 rows cannot be shared equally by 2 ranks (engine.ranks)" in done.stdout + done.stderr
+    lines = project.fail("opd", "--replicate", "0")
+    assert any("7 rows cannot be shared equally by 2 ranks (engine.ranks)" in line for line in lines)
