@@ -53,7 +53,7 @@ def largest_difference(one: Path, two: Path) -> float:
 def assert_same_trajectory(reference: Path, found: Path) -> None:
     """The same losses and other logs of every step, and the same weights at every checkpoint, to 1e-5."""
     for row, other in zip(rows(found / "metrics.jsonl"), rows(reference / "metrics.jsonl"), strict=True):
-        assert row == pytest.approx(other, abs=1e-5)
+        assert row == pytest.approx(other, abs=1e-5, rel=1e-5)
     assert largest_difference(reference, found) < 1e-5
 
 
