@@ -46,11 +46,14 @@ def main() -> None:
         )
         questions = {name: [problem.prompt for problem in problems] for name, problems in splits.items()}
         title = f"Chains of {params.operations} operations over digits, modulo 10"
-        about = {"title": title, "licence": "", "source": "built in", "revision": "", "rejected": []}
+        about = {"title": title, "licence": "", "source": "built in", "revision": "", "rejected": [], "merged": 0}
     else:
         dataset = catalogue.load(params.source, SOURCES, seed)
+        merged = len(dataset.examples) - len(catalogue.different(dataset.examples))
         splits, questions, demonstrations = _from_dataset(dataset, params, renderer, seed)
-        about = _about(dataset)
+        about = _about(dataset) | {"merged": merged}
+        if merged:
+            print(f"{dataset.name}: {merged} rows put the same question as another and are merged with it")
     benchmarks = {name: catalogue.load(name, SOURCES, seed) for name in benchmark.datasets}
     questions |= {name: [example.question for example in set_.examples] for name, set_ in benchmarks.items()}
     rendered = {name: _problems(dataset, renderer, benchmark.limit) for name, dataset in benchmarks.items()}

@@ -67,12 +67,19 @@ def demonstration(example: Example, dataset: Dataset, renderer: Renderer) -> Dem
     return Demonstration(renderer.render(example, dataset.prompt), example.solution or bare)
 
 
+def different(examples: list[Example]) -> list[Example]:
+    """Without those that put the same conversation and options as another; of these the last is kept."""
+    return list(
+        {(example.messages or (("user", example.question),), example.choices): example for example in examples}.values()
+    )
+
+
 def split(examples: list[Example], sizes: dict[str, int], seed: int) -> dict[str, list[Example]]:
     """Disjoint random parts of the given sizes; the last takes what is left where that is less.
 
-    Questions that occur twice go to one part only. Raises `DataError` when nothing is left for the last part.
+    What occurs twice goes to one part only. Raises `DataError` when nothing is left for the last part.
     """
-    unique = list({example.question: example for example in examples}.values())
+    unique = different(examples)
     order = generator(seed, "problems").permutation(len(unique))
     parts, start = {}, 0
     for name, size in sizes.items():

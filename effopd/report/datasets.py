@@ -22,6 +22,7 @@ class Described:
     """A dataset: what it was used for, how many questions of it, and the first prompt as the models saw it.
 
     rejected: rows that were not usable. shared: questions that are in the training data too, word for word or in part.
+    merged: rows that put the same question as another.
     """
 
     title: str
@@ -33,6 +34,7 @@ class Described:
     rejected: int
     shared: int | None
     first_prompt: str
+    merged: int = 0
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ def _described(path: Path, about: Any, use: str, questions: int, shared: int | N
         rejected=len(value_of(path, about, "rejected")),
         shared=shared,
         first_prompt=value_of(path, about, "first_prompt"),
+        merged=about.get("merged", 0),
     )
 
 

@@ -27,6 +27,9 @@ from effopd.files import DataError
 from effopd.params.prompt import PromptParams
 from effopd.params.section import ParamsError
 from effopd.tasks.verifiers import verify_all
+from stages import prepare
+
+ROOT = Path(__file__).parents[2]
 
 PLAIN = PromptParams(style="plain", tokenizer="", revision="", thinking=False)
 
@@ -227,6 +230,37 @@ def test_splits_are_disjoint_and_a_repeated_question_is_in_one_alone() -> None:
     assert not {e.question for e in parts["test"]} & {e.question for e in parts["train"]}
     with pytest.raises(DataError, match="too few"):
         catalogue.split(examples, {"test": 50, "train": 1}, seed=0)
+
+
+def test_rows_with_other_histories_or_options_are_not_the_same_question(tmp_path: Path) -> None:
+    def talk(*turns: tuple[str, str]) -> dict[str, Any]:
+        return {"messages": [{"role": role, "content": text} for role, text in turns], "answer": "2", "task": "math"}
+
+    last = ("user", "And now?")
+    rows = [talk(("user", "1+1?"), ("assistant", "3"), last), talk(("user", "4-2?"), ("assistant", "1"), last),
+            talk(("system", "Be brief."), last), talk(("system", "Be thorough."), last), talk(last), talk(last),
+            {"prompt": "And now?", "answer": "2", "task": "math"}]  # fmt: skip
+    examples = read_own(write(tmp_path / "mine.jsonl", rows))
+    assert [example.row for example in catalogue.different(examples)] == [1, 2, 3, 4, 7]
+    options = [Example(i, "Which?", "choice", "A", choices=(f"{i // 2}", "x")) for i in range(4)]
+    assert [example.row for example in catalogue.different(options)] == [1, 3]
+    assert sum(map(len, catalogue.split(options, {"test": 1, "train": 9}, seed=0).values())) == 2
+
+
+def test_merged_rows_are_counted_where_the_data_is_described(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8").replace("source: arithmetic", "source: mine", 1)
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(text, encoding="utf-8")
+    Path("effopd/datasets").mkdir(parents=True)
+    Path("effopd/datasets/specs").symlink_to(ROOT / "effopd/datasets/specs")
+    Path("data/sources").mkdir(parents=True)
+    rows = [OWN | {"prompt": f"{i % 2000}+1?"} for i in range(2003)]
+    write(Path("data/sources/mine.jsonl"), rows)
+    prepare.main()
+    assert json.loads(Path("data/about.json").read_text())["merged"] == 3
+    assert "mine: 3 rows put the same question as another" in capsys.readouterr().out
 
 
 def test_few_shot_and_choices_are_put_in_plain_text() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from effopd.files import DataError, write_json
+from effopd.files import DataError, read_json, write_json
 from effopd.report.datasets import Benchmarked, Described, benchmarks, read_benchmarked, read_described
 
 ABOUT = {"title": "Deep Maths", "licence": "MIT", "source": "some/one", "revision": "a" * 40, "rejected": [{"row": 3}]}
@@ -32,6 +32,8 @@ def test_the_training_data_comes_first_with_its_prompt_and_what_it_shares(data: 
     assert trained_on == Described("Deep Maths", use, 8, "some/one", "a" * 40, "MIT", 1, 3, "What is 1?")
     assert (benchmark.use, benchmark.questions, benchmark.shared) == ("benchmark", 30, 0)
     assert benchmark.first_prompt == "Find n."
+    write_json(data / "about.json", read_json(data / "about.json") | {"merged": 7})
+    assert read_described(data / "about.json", data / "benchmarks")[0].merged == 7
 
 
 def test_every_run_and_benchmark_is_a_row_of_the_figure(data: Path) -> None:
