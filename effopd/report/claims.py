@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
-from effopd.report.convergence import ReplicateSpeedup, Speedup, median_bounds, outcome
+from effopd.report.convergence import Speedup, median_bounds, outcome
 from effopd.report.estimates import alignment_at, final_accuracy, measured, middle, progress_at, top1_is_spectral
 from effopd.report.mechanism import Parts
 from effopd.report.mechanism_claims import mechanism_claims
+from effopd.report.ratios import sentence
 from effopd.report.results import Results, Run, Spectral
 from effopd.report.verdicts import Check, Claim, verdict
 
@@ -73,7 +73,7 @@ def _fewer_steps(speedup: Speedup, target_share: float) -> Claim:
         f"EffOPD reaches {target_share * 100:g} % of OPD's final accuracy in at most a third of OPD's steps, "
         "both at the same learning rate.",
         verdict([_median(speedup, "steps", lambda x: x >= THREEFOLD), _median(speedup, "steps", lambda x: x > 1)]),
-        _ratios(speedup, "steps", "OPD's steps over EffOPD's")
+        sentence(speedup, "steps", "OPD's steps over EffOPD's")
         + (
             f" Counted at checkpoints, without interpolation, the median is {speedup.checkpoints:.2f}."
             if speedup.checkpoints is not None
@@ -89,7 +89,7 @@ def _less_time(speedup: Speedup) -> Claim:
         "less_time",
         "EffOPD is not slower than OPD in wall time, with the validation of its candidates counted.",
         verdict(checks),
-        _ratios(speedup, "wall", "OPD's seconds over EffOPD's"),
+        sentence(speedup, "wall", "OPD's seconds over EffOPD's"),
         "speedup",
     )
 
@@ -105,9 +105,9 @@ def _best_rate(speedup: Speedup, results: Results) -> Claim:
         "best_rate",
         "EffOPD is faster than OPD at the best of the learning rates tried, in steps and in wall time.",
         verdict(checks),
-        _ratios(speedup, "best_lr_steps", "Steps at the best rate over EffOPD's")
+        sentence(speedup, "best_lr_steps", "Steps at the best rate over EffOPD's")
         + " "
-        + _ratios(speedup, "best_lr_wall", "In wall time, seconds over EffOPD's")
+        + sentence(speedup, "best_lr_wall", "In wall time, seconds over EffOPD's")
         + " "
         + tried,
         "speedup",
@@ -218,26 +218,6 @@ def _any_at_least(speedup: Speedup, name: str, goal: float) -> Check:
     if any(ratio is not None and ratio >= goal for ratio in found):
         return True
     return None if not found or None in found else False
-
-
-def _ratios(speedup: Speedup, name: str, label: str) -> str:
-    """The median and each replicate's ratio, or in words why there is none."""
-    if not speedup.replicates:
-        return f"{label}: there is no replicate of both."
-    each = ", ".join(_ratio(row, name) for row in speedup.replicates)
-    found = getattr(speedup, name)
-    never = median_bounds(speedup.replicates, name)[1] == -math.inf
-    median = "the median one never arrives" if never else "the median was not measured"
-    return f"{label}: {f'median {found:.2f}' if found is not None else median} (replicates: {each})."
-
-
-def _ratio(row: ReplicateSpeedup, name: str) -> str:
-    ratio: float | None = getattr(row, name)
-    if ratio is not None:
-        return f"{ratio:.2f}"
-    if row.method is None:
-        return "never arrived within EffOPD's steps"
-    return "at the target before training" if row.method.steps == 0 else "not timed"
 
 
 def _at(runs: Sequence[Run], progress: float) -> list[float]:

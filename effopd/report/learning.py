@@ -23,6 +23,7 @@ from effopd.report.figures import (
     legend,
     named_axis,
 )
+from effopd.report.ratios import each_in_words, in_words
 from effopd.report.results import LogRow, Results, Run
 
 COSTS = {"steps": "step", "sampled tokens": "sampled_tokens", "wall time": "seconds"}
@@ -149,7 +150,7 @@ def _curve_caption(results: Results, speedup: Speedup) -> str:
                 f"after {last} steps"
             )
     gains = [
-        f"{getattr(speedup, field):.2f} in {name}" if getattr(speedup, field) is not None else f"not measured in {name}"
+        f"{name} {in_words(speedup, field)}"
         for field, name in (("steps", "steps"), ("tokens", "sampled tokens"), ("wall", "wall time"))
     ]
     spent = [run.validation_seconds for run in results.of("effopd") if run.validation_seconds is not None]
@@ -167,7 +168,12 @@ def _curve_caption(results: Results, speedup: Speedup) -> str:
 def speedups(speedup: Speedup) -> Figure:
     """Bars of the medians, points for replicates; 1 means as fast as OPD."""
     rows = [
-        {"comparison": name, "replicate": row.replicate, "speedup": getattr(row, key)}
+        {
+            "comparison": name,
+            "replicate": row.replicate,
+            "speedup": getattr(row, key),
+            "outcome": "measured" if getattr(row, key) is not None else each_in_words(row, key),
+        }
         for key, name in COMPARISONS.items()
         for row in speedup.replicates
     ]
@@ -177,18 +183,13 @@ def speedups(speedup: Speedup) -> Figure:
     bars = alt.Chart(data([row for row in medians if row["speedup"] is not None])).encode(x=x, y=y)
     points = alt.Chart(data([row for row in rows if row["speedup"] is not None])).encode(x=x, y=y)
     goals = alt.Chart(data([{"speedup": 1, "name": "as fast"}, {"speedup": 3, "name": "paper: 3"}])).encode(x=x)
-    said = [
-        f"{row['comparison']} {row['speedup']:.2f}"
-        if row["speedup"] is not None
-        else f"{row['comparison']} not measured"
-        for row in medians
-    ]
+    said = [f"{name} {in_words(speedup, key)}" for key, name in COMPARISONS.items()]
     return Figure(
         name="speedup",
         title="How many times sooner EffOPD arrives",
-        caption=f"Medians over replicates: {', '.join(said)}. Ticks are replicates; the paper speaks of 3 on "
-        "average. The first three compare with OPD at the same learning rate, the others with the rate that arrives "
-        "in the fewest steps.",
+        caption=f"Medians over replicates: {', '.join(said)}. Ticks are the replicates that arrive; the paper "
+        "speaks of 3 on average. The first three compare with OPD at the same learning rate, the others with the rate "
+        "that arrives in the fewest steps.",
         description="Bar chart of median speed-ups in steps, wall time and tokens, against the same and the best rate.",
         chart=layered(
             bars.mark_bar(color=PALETTE["effopd"], opacity=0.6, height={"band": 0.6}),

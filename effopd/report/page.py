@@ -20,6 +20,7 @@ from effopd.report.estimates import final_accuracy, top1_is_spectral
 from effopd.report.figures import DARK, LABELS, LIGHT, Choice, Figure, Slider, theme
 from effopd.report.interventions import defined
 from effopd.report.mechanism import Parts
+from effopd.report.ratios import NEVER, UNMEASURED, median_in_words, range_in_words
 from effopd.report.results import Results
 from effopd.report.updates import PAPER_MODELS, spectral_methods, spectral_table
 from effopd.report.verdicts import Claim, Verdict
@@ -124,17 +125,21 @@ def headlines(results: Results, speedup: Speedup, apart: Parts) -> list[Headline
         ("wall", "its speed-up in wall time, validation included"),
         ("best_lr_steps", "its speed-up in steps over OPD's best rate"),
     ):
-        value = getattr(speedup, name)
-        each = [ratio for row in speedup.replicates if (ratio := getattr(row, name)) is not None]
-        spread = f" ({min(each):.1f}–{max(each):.1f})" if len(each) > 1 else ""
         if speedup.replicates:
-            found.append(Headline("–" if value is None else f"{value:.1f}×", words + spread))
+            found.append(_speedup(speedup, name, words))
     if "opd" in apart:
         early = apart["opd"].rows("rescaling", beta=1.0)[0]
         kept = defined(apart["opd"].kept(early).value)
         words = f"of OPD's final accuracy from its update at {(early.progress or 0) * 100:g} % of training, stretched"
         found.append(Headline("–" if kept is None else f"{kept * 100:.0f} %", words))
     return found
+
+
+def _speedup(speedup: Speedup, name: str, words: str) -> Headline:
+    """A median speed-up; beside it what became of every replicate."""
+    value = {NEVER: "never", UNMEASURED: "–"}.get(median_in_words(speedup, name))
+    each = range_in_words(speedup, name, ".1f")
+    return Headline(value or f"{getattr(speedup, name):.1f}×", words + (f" ({each})" if each else ""))
 
 
 def tally(claims: Sequence[Claim]) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from report_world import OPD, World, apart
+from report_world import EFFOPD, OPD, World, apart
 
 from effopd.files import DataError, write_json
 from effopd.report.cards import write_cards
@@ -21,7 +21,7 @@ from effopd.report.claims import claims
 from effopd.report.convergence import speedup
 from effopd.report.datasets import Described
 from effopd.report.figures import Figure, save
-from effopd.report.page import render
+from effopd.report.page import headlines, render
 from effopd.report.plots import plots
 from effopd.report.provenance import Revision, revision
 from effopd.report.results import Results
@@ -261,6 +261,58 @@ def test_the_page_says_in_words_what_was_not_measured(tmp_path: Path) -> None:
     text = page(world)
     assert "Not measured." in text and "Not timed: opd-0, effopd-0." in text
     assert "None" not in Page(text).rawdata and " nan" not in text.split("<script>")[0]
+
+
+NEVER_ARRIVES = (0.4, 0.4, 0.4)
+LATER = (0.4, 0.4, 0.4, 0.5, 1.0)  # at 2^2.9: 2^2.85 = 7.2 times sooner than OPD, where the others are 9.5
+
+
+@pytest.mark.parametrize(
+    ("curves", "untimed", "headline", "caption"),
+    [
+        (
+            [EFFOPD, LATER, NEVER_ARRIVES],
+            [],
+            ("7.2×", "in steps (7.2–9.5; 1 of 3 never arrived)"),
+            "steps 7.21 (7.21–9.51; 1 of 3 never arrived)",
+        ),
+        (
+            [EFFOPD, NEVER_ARRIVES, NEVER_ARRIVES],
+            [],
+            ("never", "in steps (9.5; 2 of 3 never arrived)"),
+            "steps never arrives (9.51; 2 of 3 never arrived)",
+        ),
+        (
+            [EFFOPD, LATER, NEVER_ARRIVES],
+            [1],
+            ("–", "validation included (3.2; 1 of 3 never arrived; 1 of 3 not measured)"),
+            "wall time not measured (3.17; 1 of 3 never arrived; 1 of 3 not measured)",
+        ),
+        (
+            [EFFOPD] * 3,
+            [0, 1, 2],
+            ("–", "validation included (3 of 3 not measured)"),
+            "wall time not measured (3 of 3 not measured)",
+        ),
+    ],
+)
+def test_replicates_that_never_arrive_are_told_from_those_not_measured(
+    tmp_path: Path, curves: list[tuple[float, ...]], untimed: list[int], headline: tuple[str, str], caption: str
+) -> None:
+    """In the large numbers, in both captions and beside the figure."""
+    world = World(tmp_path)
+    for replicate, curve in enumerate(curves):
+        world.run(f"effopd-{replicate}", curve, seconds=None if replicate in untimed else 3.0, spectral=True)
+    results = world.read()
+    gain = speedup(results, 0.95)
+    assert any(one.value == headline[0] and one.label.endswith(headline[1]) for one in headlines(results, gain, {}))
+    assert caption in figure_named("learning_curves", results).caption
+    shown = figure_named("speedup", results)
+    assert caption in shown.caption
+    outcomes = [row["outcome"] for row in shown.rows if row["comparison"] == "wall time"]
+    expected = ["not timed" if replicate in untimed else "measured" for replicate in range(3)]
+    never = "never arrived within EffOPD's steps"
+    assert outcomes == [never if curves[i] == NEVER_ARRIVES else expected[i] for i in range(3)]
 
 
 def test_the_stage_writes_the_same_bytes_twice(tmp_path: Path) -> None:
