@@ -1,7 +1,8 @@
 """Programs: taken out of a completion, run against tests in a sandbox, and compared with the expected output.
 
 The reference answer of such a problem is a JSON object, see `CodeTests`. Verdicts do not depend on how busy the machine
-is: time is CPU time, and a program that ran out of it is run once more, alone, before that is its verdict.
+is: time is CPU time, and a program that met the far larger limit by the clock instead is run once more, alone, before
+that is its verdict.
 """
 
 from __future__ import annotations
@@ -74,10 +75,10 @@ class CodeTests:
 
 @dataclass(frozen=True)
 class _Result:
-    """How one program did: its verdict, and at which test it ran out of time, if so."""
+    """How one program did: its verdict, and whether the clock decided it, as on a busy machine."""
 
     verdict: Verdict
-    timed_out: bool = False
+    by_clock: bool = False
 
 
 def check_runnable() -> None:
@@ -108,7 +109,7 @@ def verify_all(
     with ThreadPoolExecutor(workers) as pool:
         results = list(pool.map(judge, tests, completions))
     return [  # alone: the others are done
-        judge(test, completion).verdict if result.timed_out else result.verdict
+        judge(test, completion).verdict if result.by_clock else result.verdict
         for test, completion, result in zip(tests, completions, results, strict=True)
     ]
 
@@ -178,7 +179,7 @@ def _judge(tests: CodeTests, completion: str, sandboxed: bool) -> _Result:
         stdin = given if tests.function is None else json.dumps(given)
         outcome = program.run(stdin.encode("utf-8", "surrogatepass"), limits)
         if outcome.end in ("cpu time", "wall time"):
-            return _Result(wrong(f"test {number} of {total}: out of {outcome.end}"), timed_out=True)
+            return _Result(wrong(f"test {number} of {total}: out of {outcome.end}"), outcome.end == "wall time")
         if not outcome.succeeded:
             return _Result(wrong(f"test {number} of {total}: {_complaint(outcome)}"))
         if not _accepts(tests, given, expected, outcome, sandboxed):

@@ -6,7 +6,6 @@ import json
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import choice_cases
@@ -24,7 +23,7 @@ from effopd.datasets.spec import read_spec, spec_file
 from effopd.evaluation.accuracy import grade
 from effopd.evaluation.references import check_references
 from effopd.files import DataError
-from effopd.sandbox.run import SandboxError
+from effopd.sandbox.run import Limits, SandboxError
 from effopd.tasks import choice, code, exact, math, math_worker, verifiers
 from effopd.tasks.code import CodeTests, extract_program, same_output, same_value
 from effopd.tasks.extraction import last_boxed
@@ -275,20 +274,41 @@ def test_without_a_sandbox_nothing_is_sampled_for_programs(monkeypatch: pytest.M
 
 
 @needs_bubblewrap
-def test_a_time_limit_verdict_needs_a_second_run_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_verdict_by_the_clock_needs_a_second_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     runs: list[float] = []
     judge = code._judge
 
     def slow_once(tests: CodeTests, completion: str, sandboxed: bool) -> code._Result:
         runs.append(time.monotonic())
         return (
-            code._Result(code.wrong("out of cpu time"), True) if len(runs) == 1 else judge(tests, completion, sandboxed)
+            code._Result(code.wrong("out of wall time"), True)
+            if len(runs) == 1
+            else judge(tests, completion, sandboxed)
         )
 
     monkeypatch.setattr(code, "_judge", slow_once)
     problem = Problem("code", "", CodeTests(inputs=["1\n"], outputs=["1\n"]).to_json())
     assert verify_all([problem], ["```python\nprint(input())\n```"])[0].score == 1.0
     assert len(runs) == 2
+
+
+@needs_bubblewrap
+def test_only_the_clocks_verdict_is_reached_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[str] = []
+    judge = code._judge
+
+    def counted(tests: CodeTests, completion: str, sandboxed: bool) -> code._Result:
+        judged.append(completion)
+        return judge(tests, completion, sandboxed)
+
+    monkeypatch.setattr(code, "_judge", counted)
+    problem = Problem("code", "", CodeTests(inputs=["1\n"], outputs=["1\n"], seconds=0.2).to_json())
+    busy, asleep = "```python\nwhile True: pass\n```", "```python\nimport time\ntime.sleep(60)\n```"
+    for completion, wall_seconds, ended in ((busy, 120.0, "cpu time"), (asleep, 2.0, "wall time")):
+        limits = Limits(1, wall_seconds, 512 << 20)
+        monkeypatch.setattr(code, "Limits", lambda *_, limits=limits, **__: limits)
+        assert verify_all([problem], [completion])[0].reason == f"test 1 of 1: out of {ended}"
+    assert judged == [busy, asleep, asleep]
 
 
 @needs_bubblewrap
