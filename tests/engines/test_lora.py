@@ -202,5 +202,5 @@ def test_lora_without_peft_or_under_zero_3_is_refused_in_one_line(monkeypatch: p
         parse(EngineParams, "engine", values)
     assert "\n" not in str(caught.value)
     monkeypatch.setitem(sys.modules, "peft", None)
-    with pytest.raises(ParamsError, match=r"pip install 'effopd\[lora\]'"):
+    with pytest.raises(ParamsError, match=r"pip install -e '\.\[lora\]'"):
         with_factors()
