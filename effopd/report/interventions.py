@@ -51,7 +51,10 @@ class Intervened:
 
 @dataclass(frozen=True)
 class Interval:
-    """A number with its interval over problems, and its extremes over replicates; NaN for a share of nothing."""
+    """A number with its interval over problems, and its extremes over replicates.
+
+    NaN for a share of nothing; a share may be defined and its interval not, where too many resamples gain nothing.
+    """
 
     value: float
     low: float
@@ -166,10 +169,14 @@ class Apart:
         return generator(self.seed, "bootstrap").integers(0, n, (self.resamples, n))
 
     def bounds(self, values: NDArray[np.float64]) -> tuple[float, float]:
-        """The percentile interval of resampled values; those that are not defined are left out."""
-        if np.isnan(values).all():
-            return math.nan, math.nan
+        """The percentile interval of resampled values.
+
+        NaN once more of them than a tail holds are not defined: leaving these out would narrow the interval just where
+        the data say least. Fewer are left out.
+        """
         tail = (1 - self.confidence) / 2
+        if np.isnan(values).mean() > tail:
+            return math.nan, math.nan
         low, high = np.nanquantile(values, [tail, 1 - tail])
         return float(low), float(high)
 
@@ -182,7 +189,8 @@ class Apart:
         each = [float(statistic(scores_WRN[:, r].mean(axis=-1))) for r in range(len(self.replicates))]
         pooled_WN = scores_WRN.mean(axis=1)
         low, high = self.bounds(statistic(np.stack([self.resample(scores_N) for scores_N in pooled_WN])))
-        return Interval(float(statistic(pooled_WN.mean(axis=-1))), low, high, min(each), max(each))
+        extremes = float(np.min(each)), float(np.max(each))  # NaN when a replicate's is not defined
+        return Interval(float(statistic(pooled_WN.mean(axis=-1))), low, high, *extremes)
 
     def _each(self, row: Intervened) -> list[Intervened]:
         """The rows of all replicates with the settings of `row`."""
@@ -196,6 +204,19 @@ class Apart:
 def defined(value: float) -> float | None:
     """None, which can be written to a file, for NaN."""
     return None if math.isnan(value) else value
+
+
+def share_in_words(found: Interval) -> str:
+    """A share in per cent with its interval, or that there is none."""
+    if math.isnan(found.value):
+        return "an undefined share"
+    if math.isnan(found.low):
+        return f"{per_cent(found.value)} (no interval: too many resamples have no gain to share)"
+    return f"{per_cent(found.value)} (interval {per_cent(found.low)} to {per_cent(found.high)})"
+
+
+def per_cent(share: float) -> str:
+    return f"{share * 100:.0f} %"
 
 
 def norm_matched(first: Apart, second: Apart, norm: float) -> Interval:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 
 from effopd.report.figures import GREY, LABELS, Choice, Figure, Row, colours, data, layered, legend, named_axis
-from effopd.report.interventions import Apart, Interval, Intervened, defined, norm_matched
+from effopd.report.interventions import Apart, Interval, Intervened, defined, norm_matched, share_in_words
 from effopd.report.results import Results
 
 Parts = Mapping[str, Apart]
@@ -125,7 +125,7 @@ def _windows(apart: Parts) -> Figure:
         found = one.gained(best)
         said.append(
             f"{LABELS.get(method, method)}: layer {best.centre}'s {KINDS[str(best.kind)]} gains most, "
-            f"{found.value * 100:.0f} % ({found.low * 100:.0f}–{found.high * 100:.0f}) of the whole gain"
+            f"{share_in_words(found)} of the whole gain"
         )
     half = next((row.half_width for one in apart.values() for row in one.rows("window")), 0)
     width = "one layer" if half == 0 else f"up to {2 * (half or 0) + 1} layers"
@@ -201,8 +201,8 @@ def _rescaling(apart: Parts) -> Figure:
         first = one.rows("rescaling", beta=1.0)[0]
         share, kept = one.gained(first), one.kept(first)
         said.append(
-            f"{LABELS.get(method, method)} {kept.value * 100:.0f} % of the final accuracy, {share.value * 100:.0f} % "
-            f"({share.low * 100:.0f}–{share.high * 100:.0f}) of the gain over the base"
+            f"{LABELS.get(method, method)} {share_in_words(kept)} of the final accuracy, {share_in_words(share)} "
+            "of the gain over the base"
         )
     progress = next(iter(apart.values())).rows("rescaling")[0].progress or 0
     chart = alt.Chart(data(rows)).transform_filter("datum.method == method")
@@ -286,7 +286,7 @@ def _truncation(results: Results, apart: Parts) -> Figure:
             kept = one.kept(row)
             name = f"{'leading' if row.experiment == 'top' else 'trailing'} {row.percent:g} %"
             rows.append(_row(one, method, row, kept_components=name) | {"kept": defined(kept.value)})
-            said.append(f"{LABELS.get(method, method)} {name}: {kept.value * 100:.0f} %")
+            said.append(f"{LABELS.get(method, method)} {name}: {share_in_words(kept)}")
     return Figure(
         name="truncation",
         title="How few directions are enough",

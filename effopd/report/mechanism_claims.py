@@ -8,7 +8,7 @@ from statistics import median
 import numpy as np
 
 from effopd.report.figures import LABELS
-from effopd.report.interventions import Apart, Interval, norm_matched
+from effopd.report.interventions import Apart, Interval, norm_matched, per_cent, share_in_words
 from effopd.report.mechanism import NORM_SHARES, Parts, common_norms
 from effopd.report.results import Results, Run
 from effopd.report.verdicts import Check, Claim, Verdict, verdict
@@ -122,8 +122,9 @@ def _same_pattern(apart: Parts) -> Claim:
             checks.append(None)
             said.append("the windows' accuracies do not vary")
         else:
-            checks += [value >= SAME_PATTERN, low > 0]
-            said.append(f"over windows the accuracies correlate at {value:.2f} (interval {low:.2f} to {high:.2f})")
+            checks += [value >= SAME_PATTERN, _above(low, 0)]
+            interval = "no interval" if math.isnan(low) else f"interval {low:.2f} to {high:.2f}"
+            said.append(f"over windows the accuracies correlate at {value:.2f} ({interval})")
     return _claim(
         "same_sensitivity",
         f"RL and OPD are sensitive in the same places: their windows' accuracies correlate at {SAME_PATTERN} or more.",
@@ -142,8 +143,8 @@ def _periphery(results: Results) -> Claim:
         against = median(baseline)
         checks += [share < against for share in shares]
         said.append(
-            f"of the squared length of the update, the outer half of the layers holds {_per_cent(median(shares))} "
-            f"in OPD ({_per_cent(min(shares))} to {_per_cent(max(shares))}) and {_per_cent(against)} in RL"
+            f"of the squared length of the update, the outer half of the layers holds {per_cent(median(shares))} "
+            f"in OPD ({per_cent(min(shares))} to {per_cent(max(shares))}) and {per_cent(against)} in RL"
         )
     return _claim(
         "periphery",
@@ -183,8 +184,9 @@ def _early_direction(apart: Parts) -> Claim:
         if method == "OPD":
             checks += [None if math.isnan(kept.value) else kept.value >= RECOVERED, gap.low > 0]
         said.append(
-            f"{method}'s update at {(row.progress or 0) * 100:g} % of training recovers {_share(kept)} of the final "
-            f"accuracy and {_share(gained)} of the gain over the base, {_signed(gap)} against the checkpoint as it is"
+            f"{method}'s update at {(row.progress or 0) * 100:g} % of training recovers {share_in_words(kept)} of the "
+            f"final accuracy and {share_in_words(gained)} of the gain over the base, {_signed(gap)} against the "
+            "checkpoint as it is"
         )
     return _claim(
         "early_direction",
@@ -225,8 +227,8 @@ def _leading_rank(apart: Parts) -> Claim:
             if (row.percent or 100) > LEADING_PERCENT:
                 continue
             kept = one.kept(row)
-            checks += [None] if math.isnan(kept.value) else [kept.value > LEADING_KEEP, kept.low > LEADING_KEEP]
-            said.append(f"{method}: the leading {row.percent:g} % keep {_share(kept)} of the final accuracy")
+            checks += [_above(kept.value, LEADING_KEEP), _above(kept.low, LEADING_KEEP)]
+            said.append(f"{method}: the leading {row.percent:g} % keep {share_in_words(kept)} of the final accuracy")
     return _claim(
         "leading_rank",
         f"The leading {LEADING_PERCENT:g} % of the update's components, at equal norm, keep more than "
@@ -274,19 +276,14 @@ def _correlation(first_RW: np.ndarray, second_RW: np.ndarray) -> np.ndarray:
     return np.where(norms_R > 0, (first_RW * second_RW).sum(axis=-1) / np.where(norms_R > 0, norms_R, 1.0), np.nan)
 
 
+def _above(value: float, goal: float) -> Check:
+    """Whether a number is above its goal; None for one that is not defined."""
+    return None if math.isnan(value) else value > goal
+
+
 def _value(found: Interval) -> float:
     return found.value
 
 
 def _signed(found: Interval) -> str:
     return f"{found.value:+.3f} (interval {found.low:+.3f} to {found.high:+.3f})"
-
-
-def _share(found: Interval) -> str:
-    if math.isnan(found.value):
-        return "an undefined share"
-    return f"{_per_cent(found.value)} (interval {_per_cent(found.low)} to {_per_cent(found.high)})"
-
-
-def _per_cent(value: float) -> str:
-    return f"{value * 100:.0f} %"

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from report_world import PROBLEMS, World, apart
+from report_world import PROBLEMS, World, apart, document
 
 from effopd.files import DataError
-from effopd.report.interventions import Apart, Intervened, defined, norm_matched, read_interventions
+from effopd.report.interventions import Apart, Intervened, defined, norm_matched, read_interventions, share_in_words
+from effopd.report.mechanism import mechanism
 
 
 def row(
@@ -76,6 +77,42 @@ def test_a_share_of_no_gain_is_not_a_number_and_not_written() -> None:
     still = Apart(((row([0.5] * 4, 0.0, 0.0), row([0.5] * 4, 1.0), row([1.0] * 4, kind="mlp")),), 0.95, 50, 1)
     share = still.gained(still.rows("modules")[0])
     assert np.isnan(share.value) and defined(share.value) is None and np.isnan(share.low)
+
+
+def test_a_share_of_a_gain_that_resamples_lose_has_no_interval() -> None:
+    """One problem of eight lost and two won: more than a fifth of the resamples gain nothing."""
+    base, trained = [1.0, 0.0, 0.0, *[0.0] * 5], [0.0, 1.0, 1.0, *[0.0] * 5]
+    slight = Apart(((row(base, 0.0, 0.0), row(trained, 1.0), row(trained, kind="mlp")),), 0.9, 2000, 1)
+    gains = np.array(trained)[slight.resampled].mean(axis=-1) - np.array(base)[slight.resampled].mean(axis=-1)
+    assert (gains <= 0).mean() > 0.2
+    found = slight.gained(slight.rows("modules")[0])
+    assert found.value == 1.0 and np.isnan([found.low, found.high]).all()
+    assert share_in_words(found) == "100 % (no interval: too many resamples have no gain to share)"
+    wider = Apart(slight.replicates, confidence=0.1, resamples=2000, seed=1)  # a tail of 45 % holds them
+    found = wider.gained(wider.rows("modules")[0])
+    assert share_in_words(found) == "100 % (interval 100 % to 100 %)"
+
+
+def test_a_replicate_without_a_gain_leaves_the_range_of_shares_open() -> None:
+    gains, still = ([row([0.0] * 4, 0.0, 0.0), row([end] * 4, 1.0), row([1.0] * 4, kind="mlp")] for end in (1.0, 0.0))
+    for runs in ((gains, still), (still, gains)):
+        found = (one := Apart(tuple(map(tuple, runs)), 0.95, 50, 1)).gained(one.rows("modules")[0])
+        assert found.value == 2.0 and np.isnan([found.smallest, found.largest]).all()
+
+
+def test_captions_say_in_words_that_there_is_no_gain_to_share(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.intervene("rl", lambda row: 0.0)
+    for replicate in world.replicates:  # ends below the base, which has 0.4
+        world.intervene(f"opd-{replicate}", lambda row: 0.3 if row["alpha"] == 1.0 else document(row))
+    results = world.read()
+    drawn = mechanism(results, apart(results))
+    for name, words in {
+        "windows": "RL: layer 0's attention gains most, an undefined share of the whole gain",
+        "rescaling": "RL an undefined share of the final accuracy, an undefined share of the gain over the base",
+        "truncation": "RL leading 10 %: an undefined share",
+    }.items():
+        assert words in drawn[name].caption and "nan" not in drawn[name].caption
 
 
 def test_equal_lengths_are_compared_on_the_line_between_measured_ones(tmp_path: Path) -> None:
