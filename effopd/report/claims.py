@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from effopd.report.convergence import Speedup, median_bounds, outcome
+from effopd.report.datasets import Benchmarked
 from effopd.report.estimates import alignment_at, final_accuracy, measured, middle, progress_at, top1_is_spectral
 from effopd.report.mechanism import Parts
 from effopd.report.mechanism_claims import mechanism_claims
@@ -14,12 +15,15 @@ from effopd.report.verdicts import Check, Claim, verdict
 
 THREEFOLD = 3.0
 EARLY = (0.1, 0.2)
+SCALES = (1.5e9, 32e9)  # parameters
 
 Row = tuple[str, Callable[[Spectral], float | None], bool, str]
 """A number of the update: its name, where it is, whether OPD's should be the higher one, and its format."""
 
 
-def claims(results: Results, speedup: Speedup, target_share: float, apart: Parts) -> tuple[Claim, ...]:
+def claims(
+    results: Results, speedup: Speedup, target_share: float, apart: Parts, benchmarked: Sequence[Benchmarked] = ()
+) -> tuple[Claim, ...]:
     """All claims, in the order of the document."""
     return (
         _latent_ability(results),
@@ -31,7 +35,7 @@ def claims(results: Results, speedup: Speedup, target_share: float, apart: Parts
         _fewer_steps(speedup, target_share),
         _less_time(speedup),
         _best_rate(speedup, results),
-        _every_scale(results),
+        _every_scale(results, benchmarked),
     )
 
 
@@ -177,16 +181,33 @@ def _small_update(results: Results) -> Claim:
     )
 
 
-def _every_scale(results: Results) -> Claim:
+def _every_scale(results: Results, benchmarked: Sequence[Benchmarked]) -> Claim:
+    """Never reproduced: a pipeline trains models of one size, which can be outside the range or one of many in it."""
+    smallest, largest = SCALES
+    if results.paths is None:
+        size, is_within = "unknown size", None
+    else:
+        parameters = results.paths.parameters
+        is_within = smallest <= parameters <= largest
+        place = "within" if is_within else ("below" if parameters < smallest else "above")
+        size = f"{parameters:,} parameters, {place} that range,"
     problems = min(run.final.n for run in results.runs)
-    size = "" if results.paths is None else f" of {results.paths.parameters:,} parameters"
+    sizes = {row.benchmark: row.problems for row in benchmarked}
+    named = ", ".join(f"{name} ({problems} problems)" for name, problems in sizes.items())
+    beside = f" and on {_count(len(sizes), 'benchmark')}: {named}" if sizes else ""
     return Claim(
         "every_scale",
-        "All of this holds from 1.5B to 32B parameters and on seven benchmarks of mathematics, code and science.",
-        "not testable at this scale",
-        f"One model{size} was trained here, and tested on one set of {problems} problems.",
-        "spectral_table",
+        f"All of this holds from {smallest / 1e9:g}B to {largest / 1e9:g}B parameters and on seven benchmarks of "
+        "mathematics, code and science.",
+        "not testable at this scale" if is_within is False else "not measured",
+        f"One model of {size} was trained here, and tested on one set of {problems} problems{beside}."
+        + (" One size says nothing of the others." if is_within else ""),
+        "benchmarks" if sizes else "spectral_table",
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def _against_rl(results: Results, rows: Sequence[Row]) -> tuple[list[Check], str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from report_world import EFFOPD, OPD, Row, World, apart, document
 
 from effopd.report.claims import claims
 from effopd.report.convergence import speedup
+from effopd.report.datasets import Benchmarked
 from effopd.report.verdicts import Claim, verdict
 
 
@@ -245,3 +247,29 @@ def test_nothing_is_claimed_of_shares_of_nothing(world: World) -> None:
     assert claim(world, "early_direction").verdict == "not reproduced"
     assert claim(world, "same_sensitivity").verdict == "not measured"
     assert claim(world, "every_scale").verdict == "not testable at this scale"
+
+
+AIME, GPQA = (Benchmarked("opd-0", name, 0.5, 0.4, 0.6, n, 8) for name, n in (("AIME 2024", 30), ("GPQA", 198)))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "benchmarked", "expected", "said"),
+    [
+        (1234, [], "not testable at this scale", "of 1,234 parameters, below that range, was trained here"),
+        (1234, [], "not testable at this scale", "tested on one set of 256 problems."),
+        (1234, [AIME], "not testable at this scale", "256 problems and on 1 benchmark: AIME 2024 (30 problems)."),
+        (4 * 10**9, [AIME, GPQA], "not measured", "of 4,000,000,000 parameters, within that range,"),
+        (4 * 10**9, [AIME, GPQA], "not measured", "2 benchmarks: AIME 2024 (30 problems), GPQA (198 problems). One"),
+        (70 * 10**9, [], "not testable at this scale", "above that range"),
+        (None, [], "not measured", "One model of unknown size was trained here"),
+    ],
+)
+def test_every_scale_names_the_size_and_the_benchmarks(
+    world: World, parameters: int | None, benchmarked: list[Benchmarked], expected: str, said: str
+) -> None:
+    read = world.read()
+    paths = read.paths and parameters and replace(read.paths, parameters=parameters)
+    results = replace(read, paths=paths or None)
+    *_, found = claims(results, speedup(results, 0.95), 0.95, apart(results), benchmarked)
+    assert (found.name, found.verdict, said in found.finding) == ("every_scale", expected, True), found.finding
+    assert found.figure == ("benchmarks" if benchmarked else "spectral_table")

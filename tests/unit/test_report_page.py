@@ -16,6 +16,7 @@ import pytest
 from report_world import EFFOPD, OPD, World, apart
 
 from effopd.files import DataError, write_json
+from effopd.params.section import read_yaml
 from effopd.report.cards import write_cards
 from effopd.report.claims import claims
 from effopd.report.convergence import speedup
@@ -263,6 +264,7 @@ def test_the_page_says_in_words_what_was_not_measured(tmp_path: Path) -> None:
     assert "None" not in Page(text).rawdata and " nan" not in text.split("<script>")[0]
 
 
+BENCHMARKED = {"title": "AIME 2024", "accuracy": 0.5, "low": 0.4, "high": 0.6, "problems": 30, "samples": 8}
 NEVER_ARRIVES = (0.4, 0.4, 0.4)
 LATER = (0.4, 0.4, 0.4, 0.5, 1.0)  # at 2^2.9: 2^2.85 = 7.2 times sooner than OPD, where the others are 9.5
 
@@ -325,6 +327,10 @@ def test_the_stage_writes_the_same_bytes_twice(tmp_path: Path) -> None:
     running = []
     for project in projects:
         World(project, replicates=(0,), rates=(3e-4,))
+        about = json.loads((project / "data/about.json").read_text())
+        write_json(project / "data/benchmarks/aime24.json", about | {"questions": 30})
+        for run in read_yaml(ROOT / "params.yaml")["benchmark"]["runs"]:
+            write_json(project / f"reports/benchmarks/{run}/aime24/metrics.json", BENCHMARKED)
         for package in ("effopd", "stages"):
             shutil.copytree(ROOT / package, project / package, ignore=shutil.ignore_patterns("__pycache__"))
         (project / "params.yaml").write_text(params)
@@ -335,6 +341,8 @@ def test_the_stage_writes_the_same_bytes_twice(tmp_path: Path) -> None:
         for project in projects
     )
     assert first == second
+    told = json.loads(first[Path("reports/summary.json")])
+    assert "on 1 benchmark: AIME 2024 (30 problems)" in told["claims"]["every_scale"]["finding"]
     names = {path.name for path in first}
     assert {"index.html", "summary.json", "metrics.json", "learning_curves.svg", "candidates.csv", "opd-0.md"} <= names
 
