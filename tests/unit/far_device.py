@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map_only
-from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
+from torch.utils.backend_registration import _DummyBackendModule, _setup_privateuseone_for_python_backend
 
 NAME = "far"
 INDEXING = ("aten::index", "aten::index_put", "aten::index_put_", "aten::_index_put_impl_")
@@ -59,6 +59,13 @@ class _Computing(TorchDispatchMode):
         return _compute(function, args, kwargs or {})
 
 
+class _Module(_DummyBackendModule):
+    """What torch asks of a device beside tensors."""
+
+    def get_amp_supported_dtype(self) -> list[torch.dtype]:
+        return [torch.bfloat16]
+
+
 @contextmanager
 def far_device() -> Iterator[torch.device]:
     """The device, for as long as the context lasts."""
@@ -75,7 +82,7 @@ def far_device() -> Iterator[torch.device]:
 @cache
 def _register() -> torch.library.Library:
     """torch.tensor(…, device="far") looks past the mode, for kernels of the device's own."""
-    _setup_privateuseone_for_python_backend(NAME)
+    _setup_privateuseone_for_python_backend(NAME, _Module())
     kernels = torch.library.Library("aten", "IMPL")  # lasts as long as this object
     kernels.impl("empty_strided", _empty_strided, "PrivateUse1")
     kernels.impl("_copy_from", _copy_from, "PrivateUse1")
