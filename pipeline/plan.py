@@ -1,9 +1,10 @@
 """What a run is expected to do, stage by stage; DVC itself is not needed to look at it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from pipeline.dag import Dag
+from pipeline.dag import Dag, Hints, StageNode
 from pipeline.outcome import Outcome
 
 
@@ -27,3 +28,19 @@ class Plan:
 
     dag: Dag
     forecasts: Mapping[str, Forecast]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values that `from_json` makes the same plan of."""
+        return {
+            "stages": [asdict(node) for node in self.dag.stages.values()],
+            "forecasts": [asdict(forecast) for forecast in self.forecasts.values()],
+        }
+
+    @classmethod
+    def from_json(cls, plain: dict[str, Any]) -> "Plan":
+        nodes = []
+        for row in plain["stages"]:
+            hints = row["hints"] | {"tags": tuple(row["hints"]["tags"])}
+            nodes.append(StageNode(row["name"], tuple(row["upstream"]), Hints(**hints)))
+        forecasts = [Forecast(**row | {"expected": Outcome(row["expected"])}) for row in plain["forecasts"]]
+        return cls(Dag({node.name: node for node in nodes}), {one.stage: one for one in forecasts})

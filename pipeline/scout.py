@@ -7,7 +7,6 @@ when the flow asks for it. Otherwise it imports DVC and waits for the flow's que
 import contextlib
 import json
 import os
-import pickle
 import subprocess
 import sys
 import traceback
@@ -60,12 +59,14 @@ def plan(root: Path, targets: tuple[str, ...], *, force: bool, check: bool) -> P
     with scout.stdout as pipe:
         said = pipe.read()
     scout.wait()
-    found = pickle.loads(said) if said else f"planning ended with status {scout.returncode}"  # noqa: S301  (our own child)
-    if isinstance(found, PipelineError):
-        raise found
-    if not isinstance(found, Plan):
-        raise RuntimeError(found)
-    return found
+    if not said:
+        raise RuntimeError(f"planning ended with status {scout.returncode}")
+    answer = json.loads(said)
+    if "complaint" in answer:
+        raise PipelineError(answer["complaint"])
+    if "traceback" in answer:
+        raise RuntimeError(answer["traceback"])
+    return Plan.from_json(answer["plan"])
 
 
 def _ask(scout: "subprocess.Popen[bytes]", root: Path, targets: tuple[str, ...], *, force: bool, check: bool) -> None:
@@ -76,7 +77,7 @@ def _ask(scout: "subprocess.Popen[bytes]", root: Path, targets: tuple[str, ...],
 
 
 def main() -> None:
-    """Answer one question, on standard output, with the pickled plan, a PipelineError, or a traceback as text."""
+    """Answer one question, on standard output, with the plan, a complaint, or a traceback, as JSON."""
     answer = os.dup(1)
     os.dup2(2, 1)  # whatever DVC prints must not get in between
     if sys.argv[1:] == ["wait"]:
@@ -84,16 +85,16 @@ def main() -> None:
     question = sys.stdin.read()
     if not question:
         return
-    found: Plan | PipelineError | str
+    found: dict[str, object]
     try:
         root, targets, force, check = json.loads(question)
-        found = survey(Path(root), tuple(targets), force=force, check=check)
+        found = {"plan": survey(Path(root), tuple(targets), force=force, check=check).to_json()}
     except PipelineError as error:
-        found = error
+        found = {"complaint": str(error)}
     except Exception:  # noqa: BLE001  (it is raised again where the plan was asked for)
-        found = traceback.format_exc()
-    with os.fdopen(answer, "wb") as pipe:
-        pickle.dump(found, pipe)
+        found = {"traceback": traceback.format_exc()}
+    with os.fdopen(answer, "w", encoding="utf-8") as pipe:
+        json.dump(found, pipe)
 
 
 if __name__ == "__main__":
