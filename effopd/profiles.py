@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,8 +66,7 @@ def with_profile(name: str, folder: Path, file: Path) -> tuple[str, Params, list
     yaml.width, yaml.preserve_quotes = 4096, True
     document = yaml.load(file.read_text(encoding="utf-8"))
     overlay = yaml.load(path.read_text(encoding="utf-8"))["params"]  # with each number as it is written there
-    changes = [*_put(document, overlay, path)]
-    changes += _without_stale_pins(document, changes)
+    changes = list(_put(document, overlay, path))
     text = io.StringIO()
     yaml.dump(document, text)
     values = YAML(typ="safe", pure=True).load(text.getvalue())
@@ -95,16 +94,6 @@ def missing_pins(params: Params) -> list[str]:
         for key, name, pin in wanted
         if "/" in name and not pin and not Path(name).is_dir()
     ]
-
-
-def _without_stale_pins(document: Any, changes: Sequence[Change]) -> Iterator[Change]:
-    """Empty the revisions of models whose names have changed: a commit of one says nothing of another."""
-    changed = {change.key for change in changes}
-    for section, name in (("model", "source"), ("prompt", "tokenizer"), ("teacher", "source")):
-        before = document[section]["revision"]
-        if before and f"{section}.{name}" in changed and f"{section}.revision" not in changed:
-            document[section]["revision"] = ""
-            yield Change(f"{section}.revision", before, "")
 
 
 def _put(document: Any, overlay: Mapping[str, Any], path: Path, prefix: str = "") -> Iterator[Change]:

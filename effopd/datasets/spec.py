@@ -18,7 +18,7 @@ Verifier = Literal["math", "math-approximate", "choice", "exact", "code"]
 class Source(Section):
     """A dataset repository on the Hugging Face hub.
 
-    revision: a commit, 40 hexadecimal digits; empty where this project could not verify one, see `load.load_rows`.
+    revision: a commit, 40 hexadecimal digits; empty in a spec that is not fetched, see `load.load_rows`.
     config, split: as `datasets.load_dataset` takes them. files: a pattern of data files, for repositories whose own
     loading script is not run.
     """

@@ -6,6 +6,7 @@ Rows of layouts that no real rows are at hand for were made by hand, in the colu
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -155,8 +156,15 @@ def test_a_damaged_file_is_named_in_one_line(tmp_path: Path, damage: str) -> Non
     assert "\n" not in str(caught.value)
 
 
-def test_an_unpinned_dataset_is_not_fetched() -> None:
-    spec = read_spec(spec_file("taco"))
+@pytest.mark.parametrize("name", spec_names())
+def test_every_dataset_is_pinned_to_a_commit(name: str) -> None:
+    assert re.fullmatch("[0-9a-f]{40}", read_spec(spec_file(name)).source.revision)
+
+
+def test_an_unpinned_dataset_is_not_fetched(tmp_path: Path) -> None:
+    text = re.sub("  revision: .*\n", "", spec_file("taco").read_text(encoding="utf-8"))
+    (tmp_path / "taco.yaml").write_text(text, encoding="utf-8")
+    spec = read_spec(tmp_path / "taco.yaml")
     with pytest.raises(DataError, match="pins no revision of BAAI/TACO"):
         load_rows(spec, None)
 
@@ -178,7 +186,7 @@ def test_a_pinned_dataset_is_asked_of_the_hub_at_its_revision(monkeypatch: pytes
 
 
 def test_a_spec_with_a_branch_for_a_revision_is_refused(tmp_path: Path) -> None:
-    text = spec_file("taco").read_text(encoding="utf-8").replace("  split: test", "  split: test\n  revision: main")
+    text = re.sub("revision: .*", "revision: main", spec_file("taco").read_text(encoding="utf-8"))
     (tmp_path / "taco.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(ParamsError, match=r"source\.revision.*40 hexadecimal"):
         read_spec(tmp_path / "taco.yaml")

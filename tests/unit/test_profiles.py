@@ -13,7 +13,7 @@ from test_cli import run
 from effopd.params.schema import check_file
 from effopd.params.section import read_yaml
 from effopd.planning.profile import profile_plan
-from effopd.profiles import Change, apply_profile, missing_pins, profile_names, with_profile
+from effopd.profiles import apply_profile, missing_pins, profile_names, with_profile
 
 ROOT = Path(__file__).parents[2]
 PROFILES = ROOT / "profiles"
@@ -79,18 +79,6 @@ def test_profiles_name_the_same_keys_so_that_one_can_follow_another(file: Path) 
     assert read_yaml(file) == read_yaml(alone)
 
 
-def test_a_pin_does_not_outlive_the_name_that_it_belongs_to(file: Path) -> None:
-    apply_profile("qwen3-4b", PROFILES, file)
-    text = file.read_text()
-    at = text.index("revision:", text.index("\nmodel:"))
-    pinned = text[:at] + text[at:].replace('revision: ""', f"revision: {'a' * 40}", 1)
-    file.write_text(pinned)
-    apply_profile("qwen3-4b", PROFILES, file)
-    assert file.read_text() == pinned, "the same model keeps its pin"
-    _, changes = apply_profile("qwen3-8b-base", PROFILES, file)
-    assert Change("model.revision", "a" * 40, "") in changes and read_yaml(file)["model"]["revision"] == ""
-
-
 @pytest.mark.parametrize(
     ("overlay", "said"),
     [
@@ -118,24 +106,26 @@ def test_the_command_says_what_changed_and_what_to_pin(
     file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = file.read_bytes()
-    arguments = ("profile", "qwen3-4b", "--file", file, "--folder", PROFILES)
+    arguments = ("profile", "qwen2.5-7b", "--file", file, "--folder", PROFILES)
     assert run(monkeypatch, *arguments, "--dry-run") == 0
     said = capsys.readouterr().out
     assert file.read_bytes() == before and "values would change" in said
     assert run(monkeypatch, *arguments) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "base.steps: 500 -> 0" in lines
-    assert "To do: model.revision is empty: effopd pin --model Qwen/Qwen3-4B" in lines
+    assert "To do: teacher.revision is empty: effopd pin --model Open-Reasoner-Zero/Open-Reasoner-Zero-7B" in lines
     assert read_yaml(file)["base"]["steps"] == 0
 
 
-def test_a_pinned_model_needs_no_reminder(file: Path) -> None:
+def test_a_model_without_a_pin_is_named_and_one_with_a_pin_is_not(file: Path) -> None:
+    left = {name: missing_pins(with_profile(name, PROFILES, file)[1]) for name in NAMES}
+    unpinned = ["teacher.revision is empty: effopd pin --model Open-Reasoner-Zero/Open-Reasoner-Zero-7B"]
+    assert left == {name: unpinned if name == "qwen2.5-7b" else [] for name in NAMES}
     _, params, _ = with_profile("qwen3-8b-base", PROFILES, file)
-    assert missing_pins(params) == ["model.revision is empty: effopd pin --model Qwen/Qwen3-8B-Base"]
-    pinned = params.model.model_copy(update={"revision": "0" * 40})
-    assert missing_pins(params.model_copy(update={"model": pinned})) == []
-    _, params, _ = with_profile("r1-distill-1.5b-justrl", PROFILES, file)
-    assert "teacher.revision is empty: effopd pin --model hbx/JustRL-DeepSeek-1.5B" in missing_pins(params)
+    loose = params.model.model_copy(update={"revision": ""})
+    assert missing_pins(params.model_copy(update={"model": loose})) == [
+        "model.revision is empty: effopd pin --model Qwen/Qwen3-8B-Base"
+    ]
 
 
 def test_without_a_name_profiles_are_listed_with_what_they_need(
