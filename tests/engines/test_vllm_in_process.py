@@ -15,6 +15,7 @@ from vllm_world import LENGTH, model, run_effopd
 from effopd.losses.tokens import token_logprobs
 from effopd.models.store import save_model
 from effopd.params.section import ParamsError
+from effopd.rollout.policy import ModelPolicy, VLLMPolicy
 from effopd.rollout.sampler import ModelSampler, Rollout
 from effopd.rollout.vllm import StaleWeightsError, VLLMSampler, start_vllm
 from effopd.seeding import uniforms
@@ -172,3 +173,22 @@ def test_a_teacher_run_by_vllm_says_what_it_says_run_by_transformers(llm: Any, t
     kept_BT = drawn.mask_BT.bool()
     torch.testing.assert_close(found.loss_BT[kept_BT], expected.loss_BT[kept_BT], atol=2e-5, rtol=1e-5)
     assert expected.reverse_kl_BT[kept_BT].max() > 0.01
+
+
+def test_each_model_that_is_put_into_vllm_is_the_one_that_answers(llm: Any) -> None:
+    prompts = [problem.prompt for problem in tiny.problems(8)]
+    by_vllm, by_transformers = VLLMPolicy(llm, tiny.tokenizer()), ModelPolicy(model(99), tiny.tokenizer())
+    answers = []
+    for seed in (3, 8, 5, 3):
+        weights = {name: weight.detach() for name, weight in model(seed).named_parameters()}
+        found = []
+        for policy in (by_vllm, by_transformers):
+            policy.put(weights)
+            found.append(policy.sample(prompts, LENGTH, None))
+        there, here = found
+        assert there.texts == here.texts
+        torch.testing.assert_close(
+            there.logprobs_BT * there.mask_BT, here.logprobs_BT * here.mask_BT, rtol=0, atol=1e-5
+        )
+        answers.append(tuple(there.texts))
+    assert len(set(answers)) == 3 and answers[0] == answers[-1]
