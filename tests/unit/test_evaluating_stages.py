@@ -1,0 +1,84 @@
+"""The stages that evaluate many models one after another give each figure to the weights that it belongs to."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import tiny
+from ruamel.yaml import YAML
+
+from effopd.evaluation.accuracy import Graded, grade
+from effopd.models.store import save_model
+from effopd.rollout.policy import ModelPolicy
+from effopd.tasks.problems import write_problems
+
+ROOT = Path(__file__).parents[2]
+CHECKPOINTS = {0: (1, 3), 1: (1, 1), 2: (9, 1)}
+"""Rights and wrongs that the model of each step was taught, so that no two answer alike."""
+SAMPLES = 4
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    yaml = YAML()
+    params = yaml.load(ROOT / "params.yaml")
+    params["rollout"]["max_new_tokens"] = tiny.LENGTH
+    params["evaluate"].update(samples=SAMPLES, pass_at=[1], resamples=50)
+    params["interventions"].update(samples=SAMPLES, alpha=[0.5], progress=[0.5], top_percent=[], bottom_percent=[])
+    yaml.dump(params, tmp_path / "params.yaml")
+    for step, taught in CHECKPOINTS.items():
+        save_model(tmp_path / f"models/run/step-{step:06d}", tiny.guesser(*taught), tiny.tokenizer())
+    (tmp_path / "data").mkdir()
+    write_problems(tmp_path / "data/test.parquet", tiny.problems(8))
+    return tmp_path
+
+
+def run(project: Path, stage: str) -> None:
+    command = [sys.executable, "-m", f"stages.{stage}", "run"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=project, env=environment, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def graded(step: int) -> Graded:
+    return grade(
+        ModelPolicy(tiny.guesser(*CHECKPOINTS[step]), tiny.tokenizer()),
+        tiny.problems(8),
+        samples=SAMPLES,
+        greedy=False,
+        seed=42,
+        max_new_tokens=tiny.LENGTH,
+        batch_size=512,
+    )
+
+
+def test_each_checkpoint_has_a_row_of_its_own_weights(project: Path) -> None:
+    run(project, "evaluate")
+    rows = json.loads((project / "reports/evaluation/run/curve.json").read_text())
+    expected = {step: graded(step) for step in CHECKPOINTS}
+    assert {row["step"]: row["accuracy"] for row in rows} == {
+        step: pytest.approx(found.scores_NS.mean()) for step, found in expected.items()
+    }
+    assert {row["step"]: row["completion_length"] for row in rows} == {
+        step: pytest.approx(found.lengths_NS.mean()) for step, found in expected.items()
+    }
+    assert len({row["accuracy"] for row in rows}) == len(CHECKPOINTS)
+
+
+def test_each_intervention_is_scored_with_the_weights_that_it_makes(project: Path) -> None:
+    run(project, "interventions")
+    rows = pq.ParquetFile(project / "reports/interventions/run.parquet").read().to_pylist()
+    base, trained = rows[:2]
+    assert (base["alpha"], trained["alpha"]) == (0.0, 1.0)
+    for row, step in ((base, 0), (trained, 2)):
+        assert np.allclose(row["scores"], graded(step).scores_NS.mean(-1))
+    (early,) = (row for row in rows if row["experiment"] == "rescaling" and row["beta"] == 0.0)
+    assert np.allclose(early["scores"], graded(1).scores_NS.mean(-1))
+    assert len({tuple(row["scores"]) for row in (base, early, trained)}) == 3
