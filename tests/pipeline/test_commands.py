@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from pipeline.cli import app
 from pipeline.errors import PipelineError
 from pipeline.settings import read_settings
-from pipeline.workspace import check_params
+from pipeline.workspace import check_params, choose_workspace, exclusive
 
 CODE = Path(__file__).parents[2]
 COMMANDS = CliRunner()
@@ -57,6 +57,15 @@ def test_an_override_is_planned_in_a_copy(project: Project) -> None:
     assert (project.outputs(), project.read("params.yaml")) == before
     copy = Project(project.root / ".dvc/tmp/prefect/runs/words")
     assert 'title: "two words"' in copy.read("params.yaml")
+
+
+def test_a_copy_in_which_a_run_is_at_work_is_not_changed_by_a_plan(project: Project) -> None:
+    arguments = ["plan", "--root", str(project.root), "-S", "report.title=new", "--experiment", "busy"]
+    place = choose_workspace(project.root, "report.title=old", "busy")
+    with exclusive(place, wait=False, say=print):
+        done = COMMANDS.invoke(app, arguments)
+    assert isinstance(done.exception, PipelineError) and "is in use by" in str(done.exception)
+    assert not (place.root / "params.yaml").exists()
 
 
 @pytest.mark.parametrize(
