@@ -61,12 +61,15 @@ def _filled(prompt: Prompt, question: str, choices: tuple[str, ...]) -> str:
 def _chat_tokenizer(params: PromptParams) -> Any:
     from transformers import AutoTokenizer
 
-    where = params.tokenizer
-    if not where:
-        raise DataError("prompt.style is chat, which needs prompt.tokenizer: a model's folder or name on the hub")
+    where, local = params.tokenizer, Path(params.tokenizer).is_dir()
+    if not local and not params.revision:
+        raise DataError(
+            f"prompt.tokenizer is {where}, which is no folder here: pin the commit of that name on the hub that you "
+            f"trust with prompt.revision (`effopd pin --model {where}` names the newest)"
+        )
     try:
         tokenizer = AutoTokenizer.from_pretrained(
-            where, revision=params.revision or None, trust_remote_code=False, local_files_only=Path(where).is_dir()
+            where, revision=params.revision or None, trust_remote_code=False, local_files_only=local
         )
     except (OSError, ValueError) as error:
         raise DataError(f"{where}: the tokenizer cannot be loaded ({' '.join(str(error).split())[:200]})") from None

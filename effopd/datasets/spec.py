@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from effopd.files import DataError
-from effopd.params.section import Section, parse, read_yaml
+from effopd.params.section import Pin, Section, parse, read_yaml
 
 SPECS = Path(__file__).parent / "specs"
 
@@ -18,23 +18,16 @@ Verifier = Literal["math", "math-approximate", "choice", "exact", "code"]
 class Source(Section):
     """A dataset repository on the Hugging Face hub.
 
-    revision: a commit, 40 hexadecimal digits; empty in a spec that is not fetched, see `load.load_rows`.
+    revision: a commit; empty in a spec that is not fetched, see `load.load_rows`.
     config, split: as `datasets.load_dataset` takes them. files: a pattern of data files, for repositories whose own
     loading script is not run.
     """
 
     repository: str
-    revision: str = ""
+    revision: Pin = ""
     config: str | None = None
     split: str
     files: str | None = None
-
-    @field_validator("revision")
-    @classmethod
-    def _a_commit(cls, revision: str) -> str:
-        if revision and not (len(revision) == 40 and set(revision) <= set("0123456789abcdef")):
-            raise ValueError("must be a commit of 40 hexadecimal digits, or empty")
-        return revision
 
 
 class Shot(Section):

@@ -6,7 +6,7 @@ import re
 
 from pydantic import Field, field_validator, model_validator
 
-from effopd.params.section import Section
+from effopd.params.section import Pin, Section
 
 SMALLEST_VOCABULARY = 258
 """Of a byte-level tokenizer: 256 bytes, padding and the end token."""
@@ -14,7 +14,7 @@ SMALLEST_VOCABULARY = 258
 
 class ModelParams(Section):
     source: str
-    revision: str
+    revision: Pin
     vocabulary: int = Field(ge=0)
     hidden_size: int = Field(ge=1)
     layers: int = Field(ge=1)
@@ -33,13 +33,6 @@ class ModelParams(Section):
         if source and not re.fullmatch(r"[\w][\w.-]*(/[\w][\w.-]*)?", source):
             raise ValueError("must be empty, the name of a folder in data/models/, or OWNER/NAME on the hub")
         return source
-
-    @field_validator("revision")
-    @classmethod
-    def _a_commit(cls, revision: str) -> str:
-        if revision and not re.fullmatch("[0-9a-f]{40}", revision):
-            raise ValueError("must be a commit of 40 hexadecimal digits, or empty")
-        return revision
 
     @field_validator("vocabulary")
     @classmethod

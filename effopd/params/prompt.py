@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from typing import Literal
 
-from effopd.params.section import Section
+from pydantic import model_validator
+
+from effopd.params.section import Pin, Section
 
 
 class PromptParams(Section):
     style: Literal["plain", "chat"]
     tokenizer: str
-    revision: str
+    revision: Pin
     thinking: bool
+
+    @model_validator(mode="after")
+    def _chat_has_a_template(self) -> PromptParams:
+        if self.style == "chat" and not self.tokenizer:
+            raise ValueError("style chat needs a tokenizer, whose template it is: a model's folder or name on the hub")
+        return self

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -20,6 +21,15 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
+
+def _a_pin(revision: str) -> str:
+    if revision and not re.fullmatch("[0-9a-f]{40}", revision):
+        raise ValueError("must be 40 hexadecimal digits, or empty")
+    return revision
+
+
+Pin = Annotated[str, AfterValidator(_a_pin)]
+"""What a name stands for: on the hub a commit, as branches and tags move; of a folder its hash. Empty: not pinned."""
 
 AnySection = TypeVar("AnySection", bound=Section)
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from effopd.params.section import Section
+from effopd.params.section import Pin, Section
 
 RL = "rl"
 """The source that stands for the last checkpoint of reinforcement learning."""
@@ -14,7 +14,7 @@ RL = "rl"
 
 class TeacherSource(Section):
     source: str = Field(min_length=1)
-    revision: str
+    revision: Pin
     engine: Literal["transformers", "vllm", "served"]
     url: str
 

@@ -26,7 +26,7 @@ from effopd.datasets.rows import Example, read_examples
 from effopd.datasets.spec import Prompt, Shot, read_spec, spec_file, spec_names
 from effopd.files import DataError
 from effopd.params.prompt import PromptParams
-from effopd.params.section import ParamsError
+from effopd.params.section import ParamsError, parse
 from effopd.tasks.verifiers import verify_all
 from stages import prepare
 
@@ -304,8 +304,16 @@ def test_a_template_without_thinking_or_no_template_is_refused(tmp_path: Path) -
     where = str(chat_tokenizer(tmp_path / "t", "{{ messages[0].content }}"))
     with pytest.raises(DataError, match="knows no thinking mode"):
         Renderer(PromptParams(style="chat", tokenizer=where, revision="", thinking=True))
-    with pytest.raises(DataError, match=r"needs prompt\.tokenizer"):
-        Renderer(PromptParams(style="chat", tokenizer="", revision="", thinking=False))
+
+
+def test_a_chat_template_is_named_and_one_on_the_hub_pinned() -> None:
+    section = {"style": "chat", "tokenizer": "", "revision": "", "thinking": False}
+    with pytest.raises(ParamsError, match="style chat needs a tokenizer"):
+        parse(PromptParams, "prompt", section)
+    with pytest.raises(ParamsError, match=r"prompt\.revision: must be 40 hexadecimal digits.*'main'"):
+        parse(PromptParams, "prompt", section | {"tokenizer": "Qwen/Qwen3-4B", "revision": "main"})
+    with pytest.raises(DataError, match=r"prompt\.revision \(`effopd pin --model Qwen/Qwen3-4B` names"):
+        Renderer(PromptParams(style="chat", tokenizer="Qwen/Qwen3-4B", revision="", thinking=False))
 
 
 def test_planted_contamination_is_found_and_nothing_else() -> None:

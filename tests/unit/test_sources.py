@@ -183,7 +183,7 @@ def test_a_model_on_the_hub_is_read_from_the_cache(
         ({"source": "/srv/models/qwen"}, "model.source: must be empty, the name of a folder in data/models/"),
         ({"source": "../qwen"}, "model.source: must be empty"),
         ({"source": "a/b/c"}, "model.source: must be empty"),
-        ({"source": "Qwen/Qwen3-4B", "revision": "main"}, "model.revision: must be a commit of 40 hexadecimal digits"),
+        ({"source": "Qwen/Qwen3-4B", "revision": "main"}, "model.revision: must be 40 hexadecimal digits"),
         ({"source": "mine", "revision": COMMIT}, "revision pins a model on the hub"),
         ({"revision": COMMIT}, "revision pins a model on the hub"),
         ({"vocabulary": 200}, "model.vocabulary: must be 0 or at least 258"),
