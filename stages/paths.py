@@ -10,6 +10,7 @@ from torch import Tensor
 from effopd.files import DataError, write_json
 from effopd.models.weights import WEIGHTS, open_weights
 from effopd.params.run import RunParams
+from effopd.params.runs import planned_runs
 from effopd.spectral.paths import plane, update_gram
 from effopd.trajectory.store import read_checkpoint, step_folder, stored_steps
 from stages.harness import MODELS, Stage, run
@@ -21,10 +22,10 @@ def main() -> None:
     """Write reports/paths.json: each checkpoint of rl, opd and effopd, where trained, with its place in the plane."""
     stage = Stage()
     shared = stage.params("run", RunParams, unused=("seed", "device"))
-    names = ["rl", *(f"{method}-{replicate}" for method in ("opd", "effopd") for replicate in shared.replicates)]
-    runs = [stage.input(MODELS / name) for name in names if (MODELS / name).is_dir()]
+    planned = [MODELS / run.name for run in planned_runs(shared.replicates, sweep=())]
+    runs = [stage.input(folder) for folder in planned if folder.is_dir()]
     if not runs:
-        raise DataError(f"{MODELS}: none of {', '.join(names)} is there; train one first")
+        raise DataError(f"none of {', '.join(map(str, planned))} is there; train one first")
     torch.set_num_threads(shared.threads)
 
     points = [(trained, step) for trained in runs for step in stored_steps(trained)]

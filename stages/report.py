@@ -14,6 +14,7 @@ from effopd.params.opd import OPDParams
 from effopd.params.report import ReportParams
 from effopd.params.rl import RLParams
 from effopd.params.run import RunParams
+from effopd.params.runs import planned_runs
 from effopd.report.cards import write_cards
 from effopd.report.claims import claims
 from effopd.report.convergence import speedup
@@ -24,11 +25,10 @@ from effopd.report.page import SCRIPT, STYLE, TEMPLATE, render
 from effopd.report.plots import plots
 from effopd.report.provenance import revision
 from effopd.report.reading import Sources, read_results
-from effopd.report.results import planned_runs
 from effopd.report.story import chapters, figures
 from effopd.report.summary import metrics, summary
 from effopd.trajectory.layout import METRICS
-from stages.harness import MODELS, Stage, environment, run
+from stages.harness import MODELS, PARAMS, Stage, environment, run
 
 REPORTS = Path("reports")
 ABOUT_DATA, BENCHMARKS, BENCHMARKED = Path("data/about.json"), Path("data/benchmarks"), REPORTS / "benchmarks"
@@ -54,7 +54,7 @@ def main() -> None:
     evaluate = stage.params("evaluate", EvaluateParams, unused=("batch_size", "pass_at"))
     params = stage.params("report", ReportParams)
     benchmark = stage.params("benchmark", BenchmarkParams, unused=_UNUSED)
-    names = planned_runs(("rl",), ("opd", "effopd"), shared.replicates, "opd", opd.sweep)
+    names = planned_runs(shared.replicates, opd.sweep)
     trained = [MODELS / name.name / METRICS for name in names if (MODELS / name.name).is_dir()]
     for read in (*trained, *asdict(SOURCES).values(), TEMPLATE, STYLE, SCRIPT):
         if read != MODELS and (read in trained or read.exists()):
@@ -103,6 +103,9 @@ def main() -> None:
     write_json(REPORTS / "summary.json", summary(results, gain, verdicts, apart, provenance, benchmarked))
     write_json(REPORTS / "metrics.json", metrics(results, gain, apart))
     write_text(REPORTS / "index.html", page)
+    dropped = {file.parent for file in MODELS.glob(f"[!.]*/{METRICS}")} - {MODELS / name.name for name in names}
+    for folder in sorted(dropped):
+        print(f"{folder} is of no run that {PARAMS} asks for: delete it, or dvc.lock will not fit a fresh clone")
     print(f"{REPORTS / 'index.html'}: " + ", ".join(f"{claim.name} {claim.verdict}" for claim in verdicts))
 
 

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from effopd.files import read_jsonl, write_json
+from effopd.params.opd import OPDParams
+from effopd.params.run import RunParams
+from effopd.params.runs import planned_runs
 from effopd.trajectory.layout import METRICS, timing_file
 from stages.harness import MODELS, SCRATCH, Stage, run
 
@@ -19,9 +22,12 @@ TIMING = Path("reports/timing.json")
 def main() -> None:
     """Write reports/timing.json: for each run the rows {step, seconds, validation_seconds}; null if not timed here."""
     stage = Stage()
+    shared = stage.params("run", RunParams, unused=("seed", "threads", "device"))
+    opd = stage.params("opd", OPDParams, unused=tuple(OPDParams.model_fields.keys() - {"sweep"}))
     seconds: dict[str, Any] = {}
-    for first in sorted(MODELS.glob("[!.]*/step-000000")):
-        trained = first.parent
+    for trained in sorted(MODELS / planned.name for planned in planned_runs(shared.replicates, opd.sweep)):
+        if not trained.is_dir():
+            continue
         stage.input(trained / METRICS)  # all that is read of a run: its checkpoints can be terabytes
         file = timing_file(SCRATCH, trained)
         seconds[trained.name] = read_jsonl(stage.input(file)) if file.exists() else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -13,7 +13,7 @@ Percent = Annotated[float, Field(gt=0, lt=100)]
 
 
 class InterventionParams(Section):
-    methods: list[str] = Field(min_length=1)
+    methods: list[Literal["opd", "effopd"]] = Field(min_length=1)
     samples: int = Field(ge=1, le=4096)
     alpha: list[Share]
     progress: list[Share] = Field(min_length=1)
@@ -24,7 +24,7 @@ class InterventionParams(Section):
 
     @field_validator("methods", "alpha", "progress", "beta", "top_percent", "bottom_percent")
     @classmethod
-    def _distinct(cls, values: list[float]) -> list[float]:
+    def _distinct(cls, values: list[Any]) -> list[Any]:
         if len(set(values)) < len(values):
             raise ValueError("must not hold a value twice")
         return values

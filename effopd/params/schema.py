@@ -21,6 +21,7 @@ from effopd.params.report import ReportParams
 from effopd.params.rl import RLParams
 from effopd.params.rollout import RolloutParams
 from effopd.params.run import RunParams
+from effopd.params.runs import planned_runs
 from effopd.params.section import Section, parse, read_yaml
 from effopd.params.spectral import SpectralParams
 from effopd.params.teacher import TeacherParams
@@ -51,6 +52,13 @@ class Params(Section):
     def _pass_at_needs_samples(self) -> Params:
         if max(self.evaluate.pass_at) > self.evaluate.samples:
             raise ValueError("evaluate.pass_at asks for more completions than evaluate.samples draws")
+        return self
+
+    @model_validator(mode="after")
+    def _benchmarked_runs_are_trained(self) -> Params:
+        planned = [run.name for run in planned_runs(self.run.replicates, self.opd.sweep)]
+        if self.benchmark.datasets and (unknown := set(self.benchmark.runs).difference(planned)):
+            raise ValueError(f"benchmark.runs: {min(unknown)} is none of the runs here: {', '.join(planned)}")
         return self
 
 

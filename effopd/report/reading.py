@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from effopd.files import DataError, read_json, read_jsonl
+from effopd.params.runs import RunName
 from effopd.report.interventions import read_interventions
 from effopd.report.results import (
     Alignment,
@@ -23,7 +24,6 @@ from effopd.report.results import (
     Paths,
     Results,
     Run,
-    RunName,
     Spectral,
     Spectrum,
     Trigger,

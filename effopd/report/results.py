@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from effopd.report.interventions import Intervened
-
-
-@dataclass(frozen=True)
-class RunName:
-    """A run under models/. replicate: None for a run that has none; rate: the learning rate of a run of the sweep."""
-
-    name: str
-    method: str
-    replicate: int | None = None
-    rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -205,14 +194,3 @@ class Results:
     def methods(self) -> tuple[str, ...]:
         """Methods in the order of their first run."""
         return tuple(dict.fromkeys(run.method for run in self.runs))
-
-
-def planned_runs(
-    single: Sequence[str], replicated: Sequence[str], replicates: Sequence[int], swept: str, sweep: Sequence[float]
-) -> tuple[RunName, ...]:
-    """The runs that the params ask for: `rl`, `opd-0` … `effopd-2`, `opd-lr-0.0003` …; other folders are ignored."""
-    return (
-        *(RunName(method, method) for method in single),
-        *(RunName(f"{method}-{r}", method, replicate=r) for method in replicated for r in replicates),
-        *(RunName(f"{swept}-lr-{rate}", swept, rate=rate) for rate in sweep),
-    )

@@ -18,6 +18,8 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+from effopd.tasks import math_reader
+
 CPU_SECONDS = 5
 MEMORY = 4 << 30  # bytes of address space
 APART = 1e-5  # relative or absolute; math-verify rounds to six digits
@@ -31,8 +33,6 @@ _REPEATING = re.compile(r"(?<![\d.])(\d*)\.(\d*)\\(?:overline|bar)\s*\{(\d+)\}")
 
 def main() -> None:
     import math_verify  # noqa: F401 - seconds of imports happen here, before the first request is timed
-
-    from effopd.tasks import math_reader
 
     math_reader.install()
     warnings.simplefilter("ignore")

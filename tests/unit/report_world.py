@@ -10,10 +10,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from effopd.params.runs import planned_runs
 from effopd.report.interventions import SETTINGS, Apart
 from effopd.report.mechanism import parts
 from effopd.report.reading import Sources, read_results
-from effopd.report.results import Results, planned_runs
+from effopd.report.results import Results
 
 RATES = (3e-4, 1e-3)
 STEPS = (0, 1, 2, 4, 8, 16, 32, 64)
@@ -207,7 +208,7 @@ class World:
             paths=reports / "paths.json",
             timing=reports / "timing.json",
         )
-        names = planned_runs(("rl",), ("opd", "effopd"), self.replicates, "opd", self.rates)
+        names = planned_runs(self.replicates, self.rates)
         return read_results(names, ("rl", "opd"), sources)
 
 

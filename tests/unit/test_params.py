@@ -244,3 +244,22 @@ def test_sections_cannot_be_changed() -> None:
     params = check_file(ROOT / "params.yaml")
     with pytest.raises(ValueError, match="frozen"):
         params.opd.steps = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"interventions": {"methods": ["foo"]}}, r"interventions\.methods\.0: input should be 'opd' or 'effopd'"),
+        (
+            {"benchmark": {"datasets": ["aime24"], "runs": ["opd-9"]}},
+            r"benchmark\.runs: opd-9 is none of .*: rl, ",
+        ),
+        ({"benchmark": {"datasets": ["aime24"]}, "run": {"replicates": [1]}}, r"benchmark\.runs: effopd-0 is none"),
+    ],
+)
+def test_runs_that_nothing_trains_are_named_before_anything_trains(changed: dict[str, Any], said: str) -> None:
+    values = copy.deepcopy(OWN)
+    for section, keys in changed.items():
+        values[section] |= keys
+    with pytest.raises(ParamsError, match=said):
+        parse(Params, "", values)

@@ -52,12 +52,17 @@ def test_a_sandbox_that_is_not_there_is_one_line(monkeypatch: pytest.MonkeyPatch
     assert caught.value.code == "error: bwrap is not installed"
 
 
-def test_gathering_seconds_reads_no_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The trajectories of a large model are terabytes, and nothing in them tells of seconds."""
+def test_gathering_seconds_reads_no_checkpoint_and_no_dropped_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trajectories of a large model are terabytes, and nothing in them tells of seconds.
+
+    A shorter list of replicates leaves folders behind, which no fresh clone has.
+    """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(timing, "SCRATCH", tmp_path / "scratch")
     Path("params.yaml").write_text(PARAMS.read_text())
-    for name in ("opd-0", "rl"):
+    for name in ("opd-0", "opd-9", "rl"):
         folder = Path("models") / name
         (folder / "step-000000").mkdir(parents=True)
         (folder / "step-000000/model.safetensors").write_bytes(b"weights")

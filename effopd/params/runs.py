@@ -1,0 +1,25 @@
+"""The training runs that params.yaml asks for: folders under models/."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RunName:
+    """replicate: None for a run that has none; rate: the learning rate of a run of the sweep."""
+
+    name: str
+    method: str
+    replicate: int | None = None
+    rate: float | None = None
+
+
+def planned_runs(replicates: Sequence[int], sweep: Sequence[float]) -> tuple[RunName, ...]:
+    """`rl`, `opd-0` … `effopd-2`, `opd-lr-0.0003` …, from `run.replicates` and `opd.sweep`."""
+    return (
+        RunName("rl", "rl"),
+        *(RunName(f"{method}-{r}", method, replicate=r) for method in ("opd", "effopd") for r in replicates),
+        *(RunName(f"opd-lr-{rate}", "opd", rate=rate) for rate in sweep),
+    )
