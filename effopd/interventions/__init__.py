@@ -1,6 +1,6 @@
 """Interventions on updates: each builds weights from W_base and ΔW = W − W_base, which are then evaluated (METHOD §5).
 
-    scaling.py     α-scaling, the norm-matched α, magnitude rescaling
+    scaling.py     α-scaling, magnitude rescaling
     selection.py   layer windows, embedding replacement
     truncation.py  leading or trailing singular components
     weights.py     what they share: the checks, and W_base + s·ΔW

@@ -26,22 +26,6 @@ def update_norm(base: Mapping[str, Tensor], trained: Mapping[str, Tensor]) -> fl
     return math.sqrt(math.fsum(_norm(before, after) ** 2 for name, before, after in pairs if name not in skipped))
 
 
-def norm_matched_alpha(base: Mapping[str, Tensor], trained: Mapping[str, Tensor], norm: float) -> float:
-    """The α at which W_base + αΔW lies at distance `norm` from the base.
-
-    To compare RL with OPD per unit of ‖ΔW‖, give both the same norms, say fractions of the shorter update's:
-    α_RL and α_OPD then differ and the distances agree. Raises ValueError for a negative or non-finite norm, and for a
-    zero update, which reaches no distance but 0.
-    """
-    _check_finite("norm", norm)
-    if norm < 0:
-        raise ValueError(f"norm must be at least 0, got {norm}")
-    length = update_norm(base, trained)
-    if length == 0:
-        raise ValueError("the update is zero: no alpha matches a norm")
-    return norm / length
-
-
 def magnitude_rescaling(
     base: Mapping[str, Tensor], early: Mapping[str, Tensor], final: Mapping[str, Tensor], beta: float = 1.0
 ) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
-from effopd.interventions.scaling import alpha_scaling, magnitude_rescaling, norm_matched_alpha, unmoved, update_norm
+from effopd.interventions.scaling import alpha_scaling, magnitude_rescaling, unmoved, update_norm
 from effopd.interventions.selection import embedding_replacement, sliding_window
 from effopd.interventions.truncation import rank_truncation_bottom, rank_truncation_top
 
@@ -105,18 +105,11 @@ def test_results_share_no_memory_with_their_inputs(base: Weights, trained: Weigh
     assert same_bits(base, before) and same_bits(trained, after)
 
 
-def test_norm_matched_updates_of_two_runs_are_equally_far_from_the_base(base: Weights) -> None:
-    rl, opd = trained_from(base, 2, 0.05), trained_from(base, 3, 0.02)
-    target = 0.5 * update_norm(base, opd)
-    for run in (rl, opd):
-        moved = alpha_scaling(base, run, norm_matched_alpha(base, run, target))
-        assert update_norm(base, moved) == pytest.approx(target, rel=1e-6)
-    flat = np.concatenate([delta(base, rl, name).ravel() for name in base])
-    assert update_norm(base, rl) == pytest.approx(np.linalg.norm(flat), rel=1e-12)
-    with pytest.raises(ValueError, match="the update is zero"):
-        norm_matched_alpha(base, base, 1.0)
-    with pytest.raises(ValueError, match="norm must be at least 0"):
-        norm_matched_alpha(base, rl, -1.0)
+def test_the_length_of_an_update_is_over_all_parameters_and_scales_with_alpha(base: Weights) -> None:
+    run = trained_from(base, 2, 0.05)
+    flat = np.concatenate([delta(base, run, name).ravel() for name in base])
+    assert update_norm(base, run) == pytest.approx(np.linalg.norm(flat), rel=1e-12)
+    assert update_norm(base, alpha_scaling(base, run, 0.3)) == pytest.approx(0.3 * np.linalg.norm(flat), rel=1e-6)
 
 
 def test_rescaling_keeps_each_direction_and_takes_each_final_norm(base: Weights) -> None:
