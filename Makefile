@@ -20,7 +20,8 @@ install_torch = $(1) -m pip install --quiet --no-deps '$(TORCH)+cpu' 2>/dev/null
 # What `make repro` leaves out because it takes ten times as long.
 MECHANISM := -S interventions.methods=[opd,effopd] -S interventions.samples=8 \
              -S interventions.alpha=[0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9] \
-             -S interventions.progress=[0.1,0.05,0.2,0.3,0.5,0.7] -S interventions.beta=[0.25,0.5,0.75,0.9,1.1,1.25,1.5] \
+             -S interventions.progress=[0.1,0.05,0.2,0.3,0.5,0.7] \
+             -S interventions.beta=[0.25,0.5,0.75,0.8,0.9,1.1,1.2,1.25,1.5] \
              -S interventions.half_width=1 -S interventions.top_percent=[1,5,10,25,50] \
              -S interventions.bottom_percent=[99,90,75,50]
 
