@@ -65,7 +65,7 @@ def main() -> None:
 
     gain = speedup(results, params.target_share)
     apart = parts(results, evaluate.confidence, evaluate.resamples, shared.seed)
-    verdicts = claims(results, gain, params.target_share, apart, benchmarked)
+    verdicts = claims(results, gain, params.target_share, apart, benchmarked, evaluate.confidence)
     story = chapters(results, gain, apart, benchmarked)
     provenance = {
         **asdict(revision()),

@@ -6,35 +6,41 @@ from collections.abc import Callable, Sequence
 
 from effopd.report.convergence import Speedup, median_bounds, outcome
 from effopd.report.datasets import Benchmarked
-from effopd.report.estimates import alignment_at, final_accuracy, measured, middle, progress_at, top1_is_spectral
+from effopd.report.estimates import final_accuracy
 from effopd.report.mechanism import Parts
 from effopd.report.mechanism_claims import mechanism_claims
 from effopd.report.ratios import sentence
-from effopd.report.results import Results, Run, Spectral
+from effopd.report.results import Results
+from effopd.report.training_claims import leap_claims, rl_claims
+from effopd.report.update_claims import alignment_claims, small_update, spared_attention, table_claims
 from effopd.report.verdicts import Check, Claim, verdict
 
 THREEFOLD = 3.0
-EARLY = (0.1, 0.2)
 SCALES = (1.5e9, 32e9)  # parameters
-
-Row = tuple[str, Callable[[Spectral], float | None], bool, str]
-"""A number of the update: its name, where it is, whether OPD's should be the higher one, and its format."""
 
 
 def claims(
-    results: Results, speedup: Speedup, target_share: float, apart: Parts, benchmarked: Sequence[Benchmarked] = ()
+    results: Results,
+    speedup: Speedup,
+    target_share: float,
+    apart: Parts,
+    benchmarked: Sequence[Benchmarked] = (),
+    confidence: float = 0.95,
 ) -> tuple[Claim, ...]:
-    """All claims, in the order of the document."""
+    """All claims, in the order of the document. confidence: of the intervals over weight matrices."""
     return (
         _latent_ability(results),
         _strong_runs(results),
-        _small_update(results),
+        *rl_claims(results, target_share, apart),
+        small_update(results),
         *mechanism_claims(results, apart),
-        _early_alignment(results),
-        _low_rank(results),
+        spared_attention(results),
+        *alignment_claims(results),
+        *table_claims(results, confidence),
         _fewer_steps(speedup, target_share),
         _less_time(speedup),
         _best_rate(speedup, results),
+        *leap_claims(results, speedup),
         _every_scale(results, benchmarked),
     )
 
@@ -118,69 +124,6 @@ def _best_rate(speedup: Speedup, results: Results) -> Claim:
     )
 
 
-def _early_alignment(results: Results) -> Claim:
-    checks: list[Check] = []
-    said = []
-    for progress in EARLY:
-        mine = _at(results.of("opd"), progress)
-        other = middle(_at(results.of("rl"), progress))
-        if not mine or other is None:
-            checks.append(None)
-            said.append(f"At {progress * 100:g} % of training there is no checkpoint to compare")
-            continue
-        checks += [value > other for value in mine]
-        said.append(
-            f"At {progress * 100:g} % of training OPD's alignment is {_spread(mine, '.3f')} and RL's {other:.3f}"
-            + _caught_up(results, middle(mine))
-        )
-    return Claim(
-        "early_alignment",
-        "OPD's update points where it will end sooner than RL's does: alignment ahead at 10 % and at 20 % of training.",
-        verdict(checks),
-        ". ".join(said) + ". Each replicate of OPD counts.",
-        "alignment",
-    )
-
-
-def _caught_up(results: Results, level: float | None) -> str:
-    """When RL gets as far, as a clause; nothing where that is not known."""
-    reached = measured(results.of("rl"), lambda s: None if level is None else progress_at(s, level, "top_k_cosine"))
-    return f", which reaches as much at {middle(reached) or 0:.0%} of training".replace("%", " %") if reached else ""
-
-
-def _low_rank(results: Results) -> Claim:
-    rows: tuple[Row, ...] = (
-        ("spectral/Frobenius ratio", lambda s: s.spectral_frobenius_ratio, True, ".3f"),
-        ("effective rank", lambda s: s.effective_rank, False, ".1f"),
-        ("top-1 % norm ratio", lambda s: s.top1_norm_ratio, True, ".3f"),
-    )
-    checks, said = _against_rl(results, rows)
-    same = " Here the top-1 % ratio is the spectral/Frobenius ratio: 1 % of the ranks of these matrices is one."
-    return Claim(
-        "low_rank",
-        "OPD's update is of lower rank than RL's: higher spectral/Frobenius ratio, lower effective rank, "
-        "higher top-1 % norm ratio.",
-        verdict(checks),
-        said + (same if top1_is_spectral(results) else ""),
-        "spectral_table",
-    )
-
-
-def _small_update(results: Results) -> Claim:
-    rows: tuple[Row, ...] = (
-        ("update norm", lambda s: s.total_update_norm, False, ".3g"),
-        ("cosine of embeddings to the base", lambda s: s.embedding_cosine, True, ".5f"),
-    )
-    checks, said = _against_rl(results, rows)
-    return Claim(
-        "small_update",
-        "OPD moves the weights less than RL: smaller update norm, embeddings closer to the base's.",
-        verdict(checks),
-        said,
-        "norms",
-    )
-
-
 def _every_scale(results: Results, benchmarked: Sequence[Benchmarked]) -> Claim:
     """Never reproduced: a pipeline trains models of one size, which can be outside the range or one of many in it."""
     smallest, largest = SCALES
@@ -210,21 +153,6 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
-def _against_rl(results: Results, rows: Sequence[Row]) -> tuple[list[Check], str]:
-    """A check for each row and replicate of OPD: above (True) or below (False) RL's number."""
-    checks: list[Check] = []
-    said = []
-    for label, value, is_higher, form in rows:
-        mine, other = measured(results.of("opd"), value), middle(measured(results.of("rl"), value))
-        if not mine or other is None:
-            checks.append(None)
-            said.append(f"{label} was not measured")
-            continue
-        checks += [(one > other) if is_higher else (one < other) for one in mine]
-        said.append(f"{label} {_spread(mine, form)} against {other:{form}}")
-    return checks, f"OPD against RL: {'; '.join(said)}."
-
-
 def _median(speedup: Speedup, name: str, holds: Callable[[float], bool]) -> Check:
     """Whether the median speed-up `holds`; one that never arrives holds nothing.
 
@@ -239,16 +167,6 @@ def _any_at_least(speedup: Speedup, name: str, goal: float) -> Check:
     if any(ratio is not None and ratio >= goal for ratio in found):
         return True
     return None if not found or None in found else False
-
-
-def _at(runs: Sequence[Run], progress: float) -> list[float]:
-    return measured(runs, lambda spectral: alignment_at(spectral, progress, "top_k_cosine"))
-
-
-def _spread(values: Sequence[float], form: str) -> str:
-    """Median and range over replicates."""
-    extremes = f" ({min(values):{form}}–{max(values):{form}})" if len(values) > 1 else ""
-    return f"{middle(values):{form}}{extremes}"
 
 
 def _listed(rates: Sequence[float], separator: str) -> str:

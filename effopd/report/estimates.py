@@ -8,7 +8,7 @@ from itertools import pairwise
 from statistics import fmean, median
 from typing import Literal
 
-from effopd.report.results import Results, Run, Spectral
+from effopd.report.results import MatrixUpdate, Results, Run, Spectral
 
 Measure = Literal["top_k_cosine", "principal_angle"]
 
@@ -51,13 +51,25 @@ def alignment_at(spectral: Spectral, progress: float, measure: Measure) -> float
     None before the first checkpoint that has a direction: an update of nothing points nowhere.
     """
     points = [(row.progress, value) for row in spectral.alignment if (value := getattr(row, measure)) is not None]
-    for at, value in points:
-        if at == progress:
-            return value
-    for (left, before), (right, after) in pairwise(points):
-        if left < progress < right:
-            return before + (after - before) * (progress - left) / (right - left)
-    return None
+    return _interpolated(points, progress)
+
+
+def share_of_update(run: Run, progress: float, is_counted: Callable[[MatrixUpdate], bool]) -> float | None:
+    """The share of ‖ΔW‖² that some weight matrices hold at a share of training, linear between checkpoints.
+
+    None before the first checkpoint that moved, and when there is nothing to tell apart.
+    """
+    if run.spectral is None:
+        return None
+    squares: dict[int, list[float]] = {}
+    for matrix in run.spectral.matrices:
+        whole = squares.setdefault(matrix.step, [0.0, 0.0])
+        whole[0] += matrix.update_norm**2
+        whole[1] += matrix.update_norm**2 * is_counted(matrix)
+    return _interpolated(
+        [(step / run.final.step, part / whole) for step, (whole, part) in sorted(squares.items()) if whole > 0],
+        progress,
+    )
 
 
 def progress_at(spectral: Spectral, alignment: float, measure: Measure) -> float | None:
@@ -69,6 +81,17 @@ def progress_at(spectral: Spectral, alignment: float, measure: Measure) -> float
     for (left, before), (right, after) in pairwise(points):
         if before <= alignment <= after:
             return left if after == before else left + (right - left) * (alignment - before) / (after - before)
+    return None
+
+
+def _interpolated(points: Sequence[tuple[float, float]], at: float) -> float | None:
+    """The value at a place between two of the points, which ascend; None outside."""
+    for place, value in points:
+        if place == at:
+            return value
+    for (left, before), (right, after) in pairwise(points):
+        if left < at < right:
+            return before + (after - before) * (at - left) / (right - left)
     return None
 
 

@@ -125,12 +125,26 @@ class Apart:
 
     def gain_per_length(self) -> Interval:
         """Accuracy gained over the base per unit of ‖ΔW‖, averaged over replicates; NaN for an update of nothing."""
-        base_RN, trained_RN = (np.array([one.scores for one in self._each(row)]) for row in self.ends)
-        norms_R = np.array([one.update_norm for one in self._each(self.ends[1])])
-        gains_RN = _share(trained_RN - base_RN, np.broadcast_to(norms_R[:, None], base_RN.shape))
+        gains_RN = self.gains_per_length(self.ends[1])
         each_R = gains_RN.mean(axis=-1)
         low, high = self.bounds(self.resample(gains_RN.mean(axis=0)))
         return Interval(float(each_R.mean()), low, high, float(each_R.min()), float(each_R.max()))
+
+    def gains_per_length(self, row: Intervened) -> NDArray[np.float64]:
+        """Each problem's gain over the base per unit of the distance from it (replicates, N)."""
+        base_RN, moved_RN = (self.scores(one) for one in (self.ends[0], row))
+        norms_R = np.array([one.update_norm for one in self._each(row)])
+        gains_RN: NDArray[np.float64] = _share(moved_RN - base_RN, np.broadcast_to(norms_R[:, None], base_RN.shape))
+        return gains_RN
+
+    def best_of(self, rows: Sequence[Intervened], others: Sequence[Intervened]) -> Interval:
+        """The highest accuracy among `rows` minus that among `others`; which is highest, each resample says anew."""
+        split = len(rows)
+        return self._interval(lambda scores: scores[:split].max(axis=0) - scores[split:].max(axis=0), [*rows, *others])
+
+    def scores(self, row: Intervened) -> NDArray[np.float64]:
+        """Problem scores (replicates, N)."""
+        return np.array([one.scores for one in self._each(row)])
 
     @property
     def ends(self) -> tuple[Intervened, Intervened]:
@@ -224,10 +238,24 @@ def norm_matched(first: Apart, second: Apart, norm: float) -> Interval:
 
     The extremes are over pairs of replicates.
     """
-    mine, other = first.at_norm(norm), second.at_norm(norm)
-    gaps_N = mine.mean(axis=0) - other.mean(axis=0)
+    return _gap(first, first.at_norm(norm), second.at_norm(norm))
+
+
+def between(first: Apart, row: Intervened, second: Apart, other: Intervened) -> Interval:
+    """Accuracy of `row` of one method minus that of `other` of a second; the extremes are over pairs of replicates."""
+    return _gap(first, first.scores(row), second.scores(other))
+
+
+def density_gap(first: Apart, row: Intervened, second: Apart, other: Intervened) -> Interval:
+    """As `between`, of the accuracy gained over the base per unit of ‖ΔW‖."""
+    return _gap(first, first.gains_per_length(row), second.gains_per_length(other))
+
+
+def _gap(first: Apart, mine_RN: NDArray[np.float64], other_RN: NDArray[np.float64]) -> Interval:
+    """The difference of two methods' means over problems, replicates averaged, resampled as `first` does."""
+    gaps_N = mine_RN.mean(axis=0) - other_RN.mean(axis=0)
     low, high = first.bounds(first.resample(gaps_N))
-    each = mine.mean(axis=1)[:, None] - other.mean(axis=1)[None]
+    each = mine_RN.mean(axis=1)[:, None] - other_RN.mean(axis=1)[None]
     return Interval(float(gaps_N.mean()), low, high, float(each.min()), float(each.max()))
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from statistics import median
+from collections.abc import Sequence
 
 import numpy as np
 
 from effopd.report.figures import LABELS
-from effopd.report.interventions import Apart, Interval, norm_matched, per_cent, share_in_words
+from effopd.report.interventions import Apart, Interval, Intervened, density_gap, norm_matched, share_in_words
 from effopd.report.mechanism import NORM_SHARES, Parts, common_norms
-from effopd.report.results import Results, Run
+from effopd.report.results import Results
+from effopd.report.update_claims import shares_against_rl
 from effopd.report.verdicts import Check, Claim, Verdict, verdict
 
 COMPARED = ("opd", "rl")
@@ -18,13 +19,15 @@ FEWEST_LAYERS = 4  # with fewer there is no middle to tell from the periphery
 SAME_PATTERN = 0.9  # correlation
 NEGLIGIBLE = 0.02  # of accuracy
 RECOVERED = 0.8
+BEST_BETA, NEAR = (0.8, 1.2), 0.1
 LEADING_PERCENT, LEADING_KEEP = 10.0, 0.95
 
 
 def mechanism_claims(results: Results, apart: Parts) -> tuple[Claim, ...]:
-    """In the order of the document: signal density, modules, layers, embeddings, early direction, rank."""
+    """In the order of the document: signal density twice, modules, layers, embeddings, early direction, rank."""
     return (
         _denser(apart),
+        _steeper(apart),
         _mlp(apart),
         _middle_layers(apart),
         _same_pattern(apart),
@@ -60,6 +63,25 @@ def _denser(apart: Parts) -> Claim:
     return _claim(
         "signal_density",
         "At equal length of the update OPD is more accurate than RL.",
+        checks,
+        said,
+        "alpha",
+    )
+
+
+def _steeper(apart: Parts) -> Claim:
+    checks: list[Check] = []
+    said = []
+    if {"rl", "opd"} <= apart.keys():
+        mine, other = ({row.alpha: row for row in apart[method].rows("alpha")} for method in ("opd", "rl"))
+        for alpha in sorted(alpha for alpha in mine.keys() & other.keys() if alpha):
+            gap = density_gap(apart["opd"], mine[alpha], apart["rl"], other[alpha])
+            checks.append(_above(gap.low, 0))
+            said.append(f"{_signed(gap)} at α = {alpha:g}")
+        said[0] = f"accuracy gained per unit of ‖α ΔW‖, OPD's minus RL's, is {said[0]}"
+    return _claim(
+        "steeper",
+        "Scaled by α, OPD's update gains more per unit of its length than RL's, at each α.",
         checks,
         said,
         "alpha",
@@ -135,26 +157,18 @@ def _same_pattern(apart: Parts) -> Claim:
 
 
 def _periphery(results: Results) -> Claim:
-    checks: list[Check] = []
-    said = []
-    mine, other = ([_outer_share(run) for run in results.of(method)] for method in COMPARED)
-    shares, baseline = [one for one in mine if one is not None], [one for one in other if one is not None]
-    if shares and baseline:
-        against = median(baseline)
-        checks += [share < against for share in shares]
-        said.append(
-            f"of the squared length of the update, the outer half of the layers holds {per_cent(median(shares))} "
-            f"in OPD ({per_cent(min(shares))} to {per_cent(max(shares))}) and {per_cent(against)} in RL"
-        )
+    layers = max(
+        (1 + row.layer for run in results.runs if run.spectral for row in run.spectral.matrices),
+        default=0,
+    )
+    checks, said = shares_against_rl(results, lambda matrix: matrix.layer not in _middle(layers))
     return _claim(
         "periphery",
-        "RL spends more of its update on the bottom and top layers than OPD does.",
+        "RL spends more of its update on the bottom and top layers than OPD does, early and at the end.",
         checks,
-        said,
+        [f"of the squared length of the update, the outer half of the layers holds {said}"] if said else [],
         "norms",
-        _no_middle(
-            max((1 + row.layer for run in results.runs if run.spectral for row in run.spectral.layers), default=0)
-        ),
+        _no_middle(layers),
     )
 
 
@@ -201,22 +215,45 @@ def _early_direction(apart: Parts) -> Claim:
 def _beta(apart: Parts) -> Claim:
     checks: list[Check] = []
     said = []
-    for method, one in _compared(apart):
-        first = one.rows("rescaling")[0].progress
-        line = sorted(one.rows("rescaling", progress=first), key=lambda row: row.beta or 0)
-        if method != "OPD":
-            continue
-        if len(line) < 3:
-            said.append("no β but 0 and 1 was measured")
-            continue
-        best = max(line, key=lambda row: one.accuracy(row).value)
-        final = next(row for row in line if row.beta == 1)
-        gaps = [one.difference(final, row) for row in line if row != final]
-        checks += [0.8 <= (best.beta or 0) <= 1.2, all(gap.low > 0 for gap in gaps)]
+    line: list[Intervened] = []
+    if "opd" in apart:
+        one = apart["opd"]
+        line = sorted(one.rows("rescaling", progress=one.rows("rescaling")[0].progress), key=lambda row: row.beta or 0)
         tried = ", ".join(f"{row.beta:g}: {one.accuracy(row).value:.3f}" for row in line)
-        said.append(f"OPD's accuracy by β is {tried}; β = 1 against the next best: {_signed(min(gaps, key=_value))}")
-    figure = "beta" if checks else "rescaling"
-    return _claim("beta", "Stretching is best near the final norm: β between 0.8 and 1.2.", checks, said, figure)
+        said.append(f"OPD's accuracy by β is {tried}")
+        low, high = BEST_BETA
+        if is_bracketed([row.beta or 0 for row in line], BEST_BETA):
+            inside = [low <= (row.beta or 0) <= high for row in line]
+            gap = one.best_of(
+                [row for row, is_in in zip(line, inside, strict=True) if is_in],
+                [row for row, is_in in zip(line, inside, strict=True) if not is_in],
+            )
+            checks += [gap.value > 0, gap.low > 0]
+            said.append(f"the best of β between {low:g} and {high:g} against the best outside: {_signed(gap)}")
+        else:
+            said.append(
+                f"these values cannot tell where the best one lies: that takes some within {NEAR:g} of {low:g} and of "
+                f"{high:g}, on both sides of each"
+            )
+    return _claim(
+        "beta",
+        f"Stretching is best near the final norm: β between {BEST_BETA[0]:g} and {BEST_BETA[1]:g}.",
+        checks,
+        said,
+        "beta" if len(line) > 2 else "rescaling",
+    )
+
+
+def is_bracketed(values: Sequence[float], ends: tuple[float, float]) -> bool:
+    """Whether values lie close to each end of a range, on both sides: only these can tell where the best one is."""
+    low, high = ends
+    slack = NEAR + 1e-9
+    outside = any(low - slack <= value < low for value in values), any(high < value <= high + slack for value in values)
+    inside = (
+        any(low <= value <= low + slack for value in values),
+        any(high - slack <= value <= high for value in values),
+    )
+    return all((*outside, *inside))
 
 
 def _leading_rank(apart: Parts) -> Claim:
@@ -257,18 +294,6 @@ def _middle(layers: int) -> range:
     return range(layers // 4, layers - layers // 4)
 
 
-def _outer_share(run: Run) -> float | None:
-    """The share of ‖ΔW‖² that lies outside the middle half of the layers."""
-    if run.spectral is None:
-        return None
-    rows = run.spectral.layers
-    layers = 1 + max((row.layer for row in rows), default=-1)
-    total = sum(row.update_norm**2 for row in rows)
-    if layers < FEWEST_LAYERS or total == 0:
-        return None
-    return sum(row.update_norm**2 for row in rows if row.layer not in _middle(layers)) / total
-
-
 def _correlation(first_RW: np.ndarray, second_RW: np.ndarray) -> np.ndarray:
     """Pearson's r of each row; NaN where a row does not vary."""
     first_RW, second_RW = (x - x.mean(axis=-1, keepdims=True) for x in (first_RW, second_RW))
@@ -279,10 +304,6 @@ def _correlation(first_RW: np.ndarray, second_RW: np.ndarray) -> np.ndarray:
 def _above(value: float, goal: float) -> Check:
     """Whether a number is above its goal; None for one that is not defined."""
     return None if math.isnan(value) else value > goal
-
-
-def _value(found: Interval) -> float:
-    return found.value
 
 
 def _signed(found: Interval) -> str:

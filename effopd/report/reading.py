@@ -19,7 +19,7 @@ from effopd.report.results import (
     Checkpoint,
     LayerNorm,
     LogRow,
-    MatrixNorm,
+    MatrixUpdate,
     PathPoint,
     Paths,
     Results,
@@ -160,7 +160,7 @@ def _spectral(folder: Path) -> Spectral:
         explained_variance=value_of(path, summary, "explained_variance"),
         alignment=tuple(Alignment(**{key: row[key] for key in Alignment.__annotations__}) for row in aligned),
         layers=tuple(LayerNorm(**{key: row[key] for key in LayerNorm.__annotations__}) for row in layers),
-        matrices=tuple(MatrixNorm(**row) for row in _table(folder / "matrices.parquet", MatrixNorm)),
+        matrices=tuple(MatrixUpdate(**row) for row in _table(folder / "matrices.parquet", MatrixUpdate)),
         spectra=tuple(Spectrum(**row) for row in _table(folder / "spectra.parquet", Spectrum)),
     )
 

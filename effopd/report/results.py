@@ -80,8 +80,11 @@ class LayerNorm:
 
 
 @dataclass(frozen=True)
-class MatrixNorm:
-    """‖ΔW‖_F of one weight matrix at one checkpoint. part: `q_proj` and so on."""
+class MatrixUpdate:
+    """The update of one weight matrix at one checkpoint. part: `q_proj` and so on.
+
+    relative_update_norm: None for a base of nothing; the others that can be None are so for an update of nothing.
+    """
 
     step: int
     layer: int
@@ -89,6 +92,10 @@ class MatrixNorm:
     part: str
     update_norm: float
     relative_update_norm: float | None
+    spectral_norm: float | None
+    spectral_frobenius_ratio: float | None
+    effective_rank: float | None
+    top1_norm_ratio: float | None
 
 
 @dataclass(frozen=True)
@@ -134,7 +141,7 @@ class Spectral:
     explained_variance: float | None
     alignment: tuple[Alignment, ...]
     layers: tuple[LayerNorm, ...]
-    matrices: tuple[MatrixNorm, ...]
+    matrices: tuple[MatrixUpdate, ...]
     spectra: tuple[Spectrum, ...]
 
 

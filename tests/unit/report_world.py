@@ -30,6 +30,7 @@ SPECTRUM = {
     "top1_norm_ratio": 0.5,
 }
 LAYERS = 4
+BETAS = (0.5, 0.75, 0.9, 1.1, 1.25, 1.5)
 PROBLEMS = 100  # that interventions are scored on: accuracies in whole per cent have exact scores
 
 Row = dict[str, Any]
@@ -40,7 +41,7 @@ def plan() -> list[Row]:
     """Settings of the interventions on one run, as the stage writes them."""
     rows: list[Row] = [
         *({"experiment": "alpha", "alpha": a} for a in (0.0, 1.0, 0.5)),
-        *({"experiment": "rescaling", "progress": 0.1, "step": 8, "beta": b} for b in (0.0, 1.0, 0.5, 1.5)),
+        *({"experiment": "rescaling", "progress": 0.1, "step": 8, "beta": b} for b in (0.0, 1.0, *BETAS)),
         *({"experiment": "rescaling", "progress": 0.5, "step": 32, "beta": b} for b in (0.0, 1.0)),
         *({"experiment": "modules", "kind": kind} for kind in ("attention", "mlp")),
         *(
@@ -62,7 +63,8 @@ def document(row: Row) -> float:
         case "alpha":
             return 0.4 + 0.6 * float(row["alpha"])
         case "rescaling":
-            return {0.0: 0.5, 0.5: 0.7, 1.0: 0.88, 1.5: 0.6}[row["beta"]] + (0.1 if row["progress"] == 0.5 else 0.0)
+            reached = {0.0: 0.5, 0.5: 0.7, 0.75: 0.8, 0.9: 0.86, 1.0: 0.88, 1.1: 0.84, 1.25: 0.7, 1.5: 0.6}[row["beta"]]
+            return reached + (0.1 if row["progress"] == 0.5 else 0.0)
         case "modules":
             return 0.8 if row["kind"] == "mlp" else 0.5
         case "window":
@@ -143,12 +145,20 @@ class World:
         alignment: Sequence[tuple[int, float]] = ((8, 0.7), (16, 0.8), (32, 0.9), (64, 1.0)),
         embedding_cosine: float = 0.9,
         outer_norm: float = 1.0,
+        matrix_norm: Callable[[Row], float] = lambda _: 1.0,
+        matrix_spread: float = 0.0,
+        tokens: int = 10,
+        validation_seconds: float = 0.0,
     ) -> None:
-        """Write one run, in place of an earlier one of this name; `seconds` and 10 tokens for each step."""
+        """Write one run, in place of an earlier one of this name; `seconds` and `tokens` for each step.
+
+        update: in place of SPECTRUM, for the average and for each weight matrix. matrix_spread: what a matrix has more
+        of everything than one of the layer before. validation_seconds: of the first step's.
+        """
         steps = steps[: len(curve)]
         folder = self.root / "models" / name
         log = {"reverse_kl": 0.1, "entropy": 1.0, "completion_length": 10.0, "truncated": 0.0}
-        rows = [{"step": s, "sampled_tokens": 10 * s, **log} for s in range(1, steps[-1] + 1)]
+        rows = [{"step": s, "sampled_tokens": tokens * s, **log} for s in range(1, steps[-1] + 1)]
         write_jsonl(folder / "metrics.jsonl", rows)
         write_json(folder / "run.json", {"learning_rate": rate, "run": name})
         if triggers:
@@ -188,7 +198,20 @@ class World:
                 for kind, part in (("attention", "q_proj"), ("mlp", "up_proj"))
             ]
             norms = [
-                m | {"step": s, "update_norm": 0.1 * s, "relative_update_norm": 0.01 * s}
+                m
+                | {
+                    "step": s,
+                    "update_norm": 0.1
+                    * s
+                    * (1.0 if m["layer"] in (1, 2) else outer_norm)
+                    * matrix_norm(m | {"step": s}),
+                    "relative_update_norm": 0.01 * s,
+                }
+                | {
+                    key: value + matrix_spread * (m["layer"] - (LAYERS - 1) / 2)
+                    for key, value in (SPECTRUM | (update or {})).items()
+                    if key != "total_update_norm"
+                }
                 for s in steps[1:]
                 for m in matrices
             ]
@@ -196,6 +219,8 @@ class World:
             spectra = [m | {"singular_values": [1.0, 0.5 if m["kind"] == "mlp" else 0.4, 0.25]} for m in matrices]
             pq.write_table(pa.Table.from_pylist(spectra), spectral_folder / "spectra.parquet")
         self.timing[name] = None if seconds is None else [{"step": r["step"], "seconds": seconds} for r in rows]
+        if self.timing[name]:
+            self.timing[name][0]["validation_seconds"] = validation_seconds
         write_json(self.root / "reports/timing.json", self.timing)
 
     def read(self) -> Results:

@@ -9,7 +9,15 @@ import pytest
 from report_world import PROBLEMS, World, apart, document
 
 from effopd.files import DataError
-from effopd.report.interventions import Apart, Intervened, defined, norm_matched, read_interventions, share_in_words
+from effopd.report.interventions import (
+    Apart,
+    Intervened,
+    between,
+    defined,
+    norm_matched,
+    read_interventions,
+    share_in_words,
+)
 from effopd.report.mechanism import mechanism
 
 
@@ -44,6 +52,26 @@ def test_differences_are_resampled_in_pairs_over_problems() -> None:
     assert (found.low, found.high) == pytest.approx(tuple(np.quantile(means, [0.05, 0.95])))
     each = [run[2].accuracy - run[3].accuracy for run in one.replicates]
     assert (found.smallest, found.largest) == pytest.approx((min(each), max(each)))
+
+
+def test_the_best_of_two_groups_is_chosen_anew_in_each_resample() -> None:
+    one = random_apart()
+    rows = one.replicates[0]
+    found = one.best_of(rows[:2], rows[2:])
+    base, trained, mlp, attention = (np.mean([run[i].scores for run in one.replicates], axis=0) for i in range(4))
+    gaps = [max(base[i].mean(), trained[i].mean()) - max(mlp[i].mean(), attention[i].mean()) for i in one.resampled]
+    assert found.value == pytest.approx(max(base.mean(), trained.mean()) - max(mlp.mean(), attention.mean()))
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(gaps, [0.05, 0.95])))
+
+
+def test_two_methods_are_compared_in_pairs_over_problems() -> None:
+    first, second = random_apart(3), random_apart(2)
+    found = between(first, first.ends[1], second, second.ends[0])
+    gaps = np.mean([run[1].scores for run in first.replicates], axis=0)
+    gaps = gaps - np.mean([run[0].scores for run in second.replicates], axis=0)
+    means = [gaps[i].mean() for i in first.resampled]
+    assert found.value == pytest.approx(gaps.mean())
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(means, [0.05, 0.95])))
 
 
 def test_shares_are_ratios_of_resampled_means() -> None:

@@ -120,7 +120,7 @@ def test_the_summary_keeps_the_names_that_others_read(world: World) -> None:
     assert {"progress", "base", "rescaled", "final", "recovered"} <= found["recovery"]["opd-0"].keys()
     assert found["recovery"]["opd-0"]["recovered"] == pytest.approx(0.48 / 0.6)  # from 0.4 to 0.88 of 1
     assert found["recovery"]["rl"]["progress"] == 8 / 64
-    assert len(found["interventions"]["rl"]) == 22 and "scores" not in found["interventions"]["rl"][0]
+    assert len(found["interventions"]["rl"]) == 26 and "scores" not in found["interventions"]["rl"][0]
     flat = metrics(results, gain, parts)
     assert flat["recovered_opd"] == pytest.approx(0.8)
     assert flat["speedup_steps"] == pytest.approx(2**3.25) and flat["alignment_opd_at_20"] == pytest.approx(0.76)
@@ -196,9 +196,9 @@ def test_each_claim_stands_in_the_chapter_of_its_figure(world: World) -> None:
     assert order == sorted(order)
     overview, _, chapters_text = text.partition('<h2 id="runs">')
     linked = re.findall(r'href="#claim-(\w+)"', overview)
-    assert len(linked) == len(set(linked)) == 18 and all(f'id="claim-{name}"' in chapters_text for name in linked)
+    assert len(linked) == len(set(linked)) == 33 and all(f'id="claim-{name}"' in chapters_text for name in linked)
     lock_in = text[text.index('<h2 id="lock-in">') : text.index('<h2 id="leaps">')]
-    assert 'id="claim-early_direction"' in lock_in and 'id="claim-low_rank"' in lock_in
+    assert 'id="claim-early_direction"' in lock_in and 'id="claim-effective_rank"' in lock_in
 
 
 def test_methods_are_summed_up_with_intervals_and_ranges(tmp_path: Path) -> None:
