@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from effopd.files import atomic_path, link_or_copy
+from effopd.models.critic import make_critic
 from effopd.models.store import load_model, load_tokenizer
 from effopd.params.engine import EngineParams
 from effopd.params.optimizer import OptimizerParams
@@ -12,6 +15,7 @@ from effopd.params.run import RunParams
 from effopd.params.trajectory import TrajectoryParams
 from effopd.seeding import derive_seed
 from effopd.tasks.problems import read_problems
+from effopd.train.ppo import reinforce_with_critic
 from effopd.train.rl import reinforce
 from effopd.trajectory.store import step_folder
 from stages.harness import MODELS, Stage
@@ -36,8 +40,20 @@ def main() -> None:
     engine = build_engine(policy, device, optimizer, engine_params, params.learning_rate, shared.seed)
     sampler = build_sampler(engine, engine_params, rollout, base, tokenizer)
     key = stage.key("rl", without=("rl.steps",))
-    session, workspace = open_session("rl", key, params.steps, trajectory, engine, tokenizer)
-    reinforce(
+    critic, train = None, reinforce
+    if params.algorithm == "ppo":
+        critic = build_engine(
+            make_critic(load_model(base)),
+            device,
+            optimizer,
+            engine_params,
+            params.critic_learning_rate,
+            shared.seed,
+            train_head=True,
+        )
+        train = partial(reinforce_with_critic, critic)
+    session, workspace = open_session("rl", key, params.steps, trajectory, engine, tokenizer, critic=critic)
+    train(
         engine,
         sampler,
         load_model(base).to(engine.device),

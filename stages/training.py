@@ -67,10 +67,16 @@ def build_engine(
     params: EngineParams,
     learning_rate: float,
     seed: int,
+    *,
+    train_head: bool = False,
 ) -> Engine:
-    """The engine that `params` asks for; DeepSpeed finds each rank's own device itself."""
+    """The engine that `params` asks for; DeepSpeed finds each rank's own device itself.
+
+    train_head: train the output head in any case, with LoRA beside the factors.
+    """
     if params.lora_rank:
-        add_factors(model, params.lora_rank, params.lora_alpha, derive_seed(seed, "lora"))
+        lora_seed = derive_seed(seed, "lora")
+        add_factors(model, params.lora_rank, params.lora_alpha, lora_seed, train_head=train_head)
     match params.name:
         case "torch":
             if params.activation_checkpointing:
@@ -110,6 +116,7 @@ def open_session(
     engine: Engine,
     tokenizer: PreTrainedTokenizerBase,
     extra_state: Mapping[str, Tensor] | None = None,
+    critic: Engine | None = None,
 ) -> tuple[Session, Workspace]:
     """A session that goes on from the run's newest saved state, if there is one."""
     workspace = Workspace(SCRATCH, run, key, engine.rank)
@@ -121,6 +128,7 @@ def open_session(
         last_step=steps,
         kept_steps=checkpoint_steps(steps, trajectory.per_octave),
         extra_state=extra_state,
+        critic=critic,
     )
     return session, workspace
 

@@ -1,6 +1,7 @@
 """Reinforcement learning: group-relative advantages and the clipped policy-gradient loss.
 
-GRPO (arXiv 2402.03300) and DAPO (arXiv 2503.14476), which clips higher above than below.
+GRPO (arXiv 2402.03300), DAPO (arXiv 2503.14476), which clips higher above than below, and PPO (arXiv 1707.06347), whose
+advantages are those of `effopd.losses.value`.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ def with_variance(rewards_GN: Tensor) -> Tensor:
     return (rewards_GN != rewards_GN[:, :1]).any(-1)
 
 
-def clipped_surrogate(policy_BT: Tensor, old_BT: Tensor, advantage_B: Tensor, low: float, high: float) -> Tensor:
-    """−min(ρ A, clip(ρ, 1 − low, 1 + high) A) with ρ = π / π_old, per token (B, T), from log-probabilities."""
+def clipped_surrogate(policy_BT: Tensor, old_BT: Tensor, advantages_BT: Tensor, low: float, high: float) -> Tensor:
+    """−min(ρ A, clip(ρ, 1 − low, 1 + high) A) with ρ = π / π_old, per token (B, T), from log-probabilities.
+
+    advantages_BT: of each token, or (B, 1) of each completion.
+    """
     ratio_BT = (policy_BT - old_BT).exp()
-    advantage_BT = advantage_B[:, None]
-    return -torch.minimum(ratio_BT * advantage_BT, ratio_BT.clamp(1 - low, 1 + high) * advantage_BT)
+    return -torch.minimum(ratio_BT * advantages_BT, ratio_BT.clamp(1 - low, 1 + high) * advantages_BT)
 
 
 def reference_kl(policy_BT: Tensor, reference_BT: Tensor) -> Tensor:

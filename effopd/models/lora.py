@@ -17,11 +17,11 @@ from effopd.params.section import ParamsError
 FACTORS = ".lora_"
 
 
-def add_factors(model: PreTrainedModel, rank: int, alpha: float, seed: int) -> None:
+def add_factors(model: PreTrainedModel, rank: int, alpha: float, seed: int, *, train_head: bool = False) -> None:
     """Freeze `model` and put factors beside every linear layer but the output head, in place; s = alpha / rank.
 
-    B starts at zero, so that the model computes what it did; A is random and depends on `seed` alone. Raises
-    `ParamsError` when peft is not installed.
+    B starts at zero, so that the model computes what it did; A is random and depends on `seed` alone. train_head: leave
+    the output head to be trained, as a critic's, which starts at zero. Raises `ParamsError` when peft is not installed.
     """
     try:
         from peft import LoraConfig, inject_adapter_in_model
@@ -32,6 +32,7 @@ def add_factors(model: PreTrainedModel, rank: int, alpha: float, seed: int) -> N
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=alpha, target_modules=linear), model)
+    head.requires_grad_(train_head)
     model.eval()
 
 

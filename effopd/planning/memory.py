@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from effopd.params.schema import Params
@@ -16,6 +16,7 @@ DRAWING_BYTES = 36
 """For each logit while a token is drawn: float32 logits and log-probabilities, and three steps of it in float64."""
 BUCKET = 500_000_000
 """Numbers that DeepSpeed sends at once."""
+UPDATE = "AdamW's update"
 
 Stage = Literal["rl", "opd", "effopd"]
 When = Literal["always", "sampling", "training"]
@@ -78,10 +79,12 @@ def stage_memory(
     device_memory: bytes of the device, shares of which are vLLM's.
     """
     parts = [
-        *_optimisation(params, student),
+        *_policy(params, student),
         Part("reference" if stage == "rl" else "teacher", MASTER * teaching.held, "always"),
         Part("teacher in vLLM", teaching.engines * params.teacher.gpu_memory * device_memory, "always"),
     ]
+    if stage == "rl" and params.rl.algorithm == "ppo":
+        parts += _critic(params, student)
     if stage != "rl" and params.opd.loss == "exopd":
         parts.append(Part("reference", MASTER * student.parameters, "always"))
     if stage == "effopd":
@@ -129,31 +132,45 @@ def _leaps(params: Params, student: Shape) -> list[Part]:
     return [Part("anchor", shard, "always", offloaded), Part("snapshot", shard, "sampling", offloaded)]
 
 
-def _lora(params: Params, student: Shape) -> list[Part]:
+def _policy(params: Params, student: Shape) -> list[Part]:
+    if rank := params.engine.lora_rank:
+        return _lora(params, student.parameters, student.factors(rank))
+    return _whole(params, student.parameters)
+
+
+def _critic(params: Params, student: Shape) -> list[Part]:
+    """PPO's second model, which is trained like the first; their forward passes and steps come one after the other."""
+    if rank := params.engine.lora_rank:
+        parts = _lora(params, student.below_head, student.factors(rank) + student.hidden_size)
+    else:
+        parts = _whole(params, student.critic)
+    return [replace(part, name=f"critic's {part.name}") for part in parts if part.name != UPDATE]
+
+
+def _lora(params: Params, frozen: int, trained: int) -> list[Part]:
     """Frozen weights whole and in float32; gradients, moments and their shards are those of the factors alone."""
-    engine, factors, number = params.engine, MASTER * student.factors(params.engine.lora_rank), compute_bytes(params)
+    engine, factors, number = params.engine, MASTER * trained, compute_bytes(params)
     shard, offloaded = factors / _shards(params), engine.offload_optimizer
     sharded = engine.name == "deepspeed" and engine.zero_stage > 0
     return [
-        Part("weights", MASTER * student.parameters + factors, "always"),
-        Part("weights in bfloat16", number * student.parameters if number < MASTER else 0, "training"),
+        Part("weights", MASTER * frozen + factors, "always"),
+        Part("weights in bfloat16", number * frozen if number < MASTER else 0, "training"),
         Part("gradients", factors / (_shards(params) if engine.zero_stage >= 2 else 1), "training"),
         Part("float32 masters", shard if sharded else 0, "always", offloaded),
         Part("float32 gradients", shard if sharded else 0, "training", offloaded),
         Part("moments", 2 * shard, "always", offloaded),
-        Part("AdamW's update", shard, "training", offloaded),
+        Part(UPDATE, shard, "training", offloaded),
     ]
 
 
-def _optimisation(params: Params, student: Shape) -> list[Part]:
-    if params.engine.lora_rank:
-        return _lora(params, student)
-    engine, count, number = params.engine, student.parameters, compute_bytes(params)
+def _whole(params: Params, count: int) -> list[Part]:
+    """All of `count` parameters are trained."""
+    engine, number = params.engine, compute_bytes(params)
     shard = MASTER * count / _shards(params)
     offloaded = engine.offload_optimizer
     moments = [
         Part("moments", 2 * shard, "always", offloaded),
-        Part("AdamW's update", shard, "training", offloaded),
+        Part(UPDATE, shard, "training", offloaded),
     ]
     if engine.name == "torch" or engine.zero_stage == 0:
         cast = number * count if number < MASTER else 0

@@ -48,6 +48,16 @@ class Shape:
         heads = 1 if self.tied else 2
         return heads * self.embeddings + self.projections + self.layers * vectors + self.hidden_size
 
+    @property
+    def below_head(self) -> int:
+        """Parameters without the output head's own."""
+        return self.parameters - (0 if self.tied else self.embeddings)
+
+    @property
+    def critic(self) -> int:
+        """Parameters of a critic: the same decoder with a head of one value."""
+        return self.below_head + self.hidden_size
+
     def factors(self, rank: int) -> int:
         """Weights of LoRA's factors beside every matrix of attention and MLP: rank · (inputs + outputs) of each."""
         queries, keys = self.heads * self.head_size, self.kv_heads * self.head_size

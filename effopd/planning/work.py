@@ -72,8 +72,12 @@ def run_work(
 
     passes = 4 if params.engine.activation_checkpointing else 3  # backward is twice forward
     token = passes * student.forward_flops(context) + (teacher.forward_flops(context) if teacher else 0)
-    updates = params.rl.updates_per_batch if stage == "rl" else 1
-    training = steps * updates * sequences * (prompt_tokens + length) * token / speed.flops
+    if stage == "rl":
+        token *= params.rl.updates_per_batch
+        if params.rl.algorithm == "ppo":  # its critic's head costs nothing; one pass comes before the updates
+            critic = student.forward_flops(context) - 2 * student.embeddings
+            token += (1 + passes * params.rl.updates_per_batch) * critic
+    training = steps * sequences * (prompt_tokens + length) * token / speed.flops
     drawn, sampling = float(steps * sequences), steps * drawing(sequences)
     if stage == "effopd":
         scored = params.data.validation * params.effopd.samples / ranks
@@ -98,13 +102,15 @@ def run_steps(params: Params) -> dict[str, int]:
 def disk_bytes(params: Params, student: Shape) -> Mapping[str, float]:
     """Bytes by what they are: DVC keeps a copy of every output in its cache unless the file system can share them.
 
-    resume: the scratch state of one run, weights, moments, EffOPD's anchor, twice while a new one is written.
+    resume: the scratch state of one run, weights, moments, EffOPD's anchor or PPO's critic, twice while a new one is
+    written.
     """
     one = checkpoint_bytes(student)
+    critic = MASTER * student.critic if params.rl.algorithm == "ppo" else 0
     kept = sum(len(checkpoint_steps(steps, params.trajectory.per_octave)) for steps in run_steps(params).values())
     return {
         "base": one,
         "checkpoints": kept * one,
         "DVC's cache of both": (kept + 1) * one,
-        "state of a run under way": 2 * 4 * one,
+        "state of a run under way": 2 * max(4 * one, 3 * (one + critic)),
     }

@@ -42,6 +42,11 @@ def model_logprobs(model: PreTrainedModel, rollout: Rollout, loss_chunk: int) ->
     return over_tokens(model, model, rollout, score, loss_chunk, rollout.tokens_BT)[0]
 
 
+def critic_values(critic: Engine, rollout: Rollout) -> Tensor:
+    """V of the text before each sampled token, float32 (B, T), by a model whose head gives one number."""
+    return completion_logits(critic.model, rollout)[..., 0].float()
+
+
 def over_tokens(
     model: Any,
     module: PreTrainedModel,

@@ -19,6 +19,9 @@ from effopd.train.engine import Engine
 from effopd.trajectory.store import step_folder
 from effopd.trajectory.workspace import RunState, Workspace
 
+CRITIC = "critic/"
+"""What the names of the critic's tensors begin with in a saved state."""
+
 
 class Session:
     """One training run, from its newest saved state to its last step.
@@ -26,6 +29,7 @@ class Session:
     After `steps()` is exhausted, `state` holds the finished run's logs. Metrics are functions of the weights and the
     seed; seconds are kept apart in `state.timing`, so that a run's outputs are the same bytes on every run.
     extra_state: live tensors beside weights and moments that a killed run needs back, such as EffOPD's anchor.
+    critic: an engine beside the first whose weights and moments it needs back too; no checkpoint holds them.
     With several ranks each keeps the state of its own shards; the first alone writes logs and checkpoints.
     """
 
@@ -39,12 +43,13 @@ class Session:
         last_step: int,
         kept_steps: Sequence[int],
         extra_state: Mapping[str, Tensor] | None = None,
+        critic: Engine | None = None,
     ) -> None:
         self.kept_steps = kept_steps
         self.state = RunState(step=0, tensors={})
         self._engine, self._tokenizer, self._workspace = engine, tokenizer, workspace
         self._live, self._last_step = live, last_step
-        self._extra_state = extra_state or {}
+        self._extra_state, self._critic = extra_state or {}, critic
         self._row: dict[str, Any] = {}
         self._times: dict[str, float] = {}
         self._restore()
@@ -98,8 +103,10 @@ class Session:
             save_checkpoint(step_folder(self._workspace.checkpoints, step), engine.module, self._tokenizer, weights)
 
     def _save(self) -> None:
-        extra = {f"extra/{name}": tensor for name, tensor in self._extra_state.items()}
-        self.state.tensors = self._engine.state() | extra
+        beside = {f"extra/{name}": tensor for name, tensor in self._extra_state.items()}
+        if self._critic is not None:
+            beside |= {f"{CRITIC}{name}": tensor for name, tensor in self._critic.state().items()}
+        self.state.tensors = self._engine.state() | beside
         self._workspace.save(self.state)
         self._engine.wait()
         self._workspace.tidy(self.state.step)
@@ -116,6 +123,9 @@ class Session:
         self._engine.load_state(state.tensors)
         for name, tensor in self._extra_state.items():
             tensor.copy_(state.tensors[f"extra/{name}"])
+        if self._critic is not None:
+            critics = {name: tensor for name, tensor in state.tensors.items() if name.startswith(CRITIC)}
+            self._critic.load_state({name.removeprefix(CRITIC): tensor for name, tensor in critics.items()})
         self.state = state
 
 

@@ -25,7 +25,7 @@ WORK_PER_SAVE = 20  # train at least this many times longer than a save takes, s
 class RunState:
     """What training needs to go on after `step`.
 
-    tensors: weights, optimiser moments and the extrapolation anchor, by prefixed name.
+    tensors: weights, optimiser moments, the extrapolation anchor and a critic's own, by prefixed name.
     metrics, triggers, timing: the rows logged so far, one a step (triggers: one a trigger).
     """
 

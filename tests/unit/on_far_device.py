@@ -13,11 +13,12 @@ import pytest
 import tiny
 import torch
 from far_device import far_device
-from tiny import BASE, EFFOPD, OPD, RL, Killed, Lab, Trained, guesser, with_values
+from tiny import BASE, EFFOPD, OPD, PPO, RL, Killed, Lab, Trained, guesser, with_values
 from transformers import PreTrainedModel
 
 from effopd.evaluation.accuracy import grade
 from effopd.files import hash_path
+from effopd.models.critic import make_critic
 from effopd.rollout.policy import ModelPolicy
 from effopd.rollout.sampler import sample
 from effopd.seeding import uniforms
@@ -30,6 +31,7 @@ from effopd.trajectory.store import read_checkpoint, stored_steps
 RUNS: dict[str, Callable[[Lab], Trained]] = {
     "sft": lambda lab: lab.sft(BASE),
     "rl": lambda lab: lab.rl(RL),
+    "ppo": lambda lab: lab.rl(PPO),
     "sampled": lambda lab: lab.opd(OPD),
     "exopd": lambda lab: lab.opd(with_values(OPD, loss="exopd")),
     "jsd": lambda lab: lab.opd(with_values(OPD, loss="jsd")),
@@ -54,6 +56,7 @@ def lab(root: Path, device: str | torch.device = "cpu") -> Lab:
         "student": lambda: eager(guesser()).to(device),
         "teacher": lambda: eager(guesser(9, 1)).to(device),
         "reference": lambda: eager(guesser()).to(device),
+        "critic": lambda: make_critic(eager(guesser()).to(device)),
     }
     return Lab(root, **models)  # type: ignore[arg-type]
 

@@ -273,7 +273,7 @@ def test_the_clipped_surrogate_stops_pulling_beyond_the_clip_on_the_side_that_ga
     ratio: float, advantage: float, high: float
 ) -> None:
     policy_BT = torch.tensor([[math.log(ratio) - 1.3]], requires_grad=True)
-    loss_BT = clipped_surrogate(policy_BT, torch.tensor([[-1.3]]), torch.tensor([advantage]), 0.2, high)
+    loss_BT = clipped_surrogate(policy_BT, torch.tensor([[-1.3]]), torch.tensor([[advantage]]), 0.2, high)
     loss_BT.sum().backward()
     is_clipped = ratio > 1 + high if advantage > 0 else ratio < 0.8
     held = (1 + high if advantage > 0 else 0.8) if is_clipped else ratio
@@ -285,7 +285,8 @@ def test_the_clipped_surrogate_stops_pulling_beyond_the_clip_on_the_side_that_ga
 def test_each_completion_is_weighed_by_its_own_advantage() -> None:
     policy_BT, old_BT = torch.tensor(logits(22, (3, 2))) * 0.1, torch.tensor(logits(23, (3, 2))) * 0.1
     advantages = [1.0, -2.0, 0.5]
-    found = clipped_surrogate(policy_BT, old_BT, torch.tensor(advantages, dtype=torch.float64), 0.1, 0.1)
+    advantages_B1 = torch.tensor(advantages, dtype=torch.float64)[:, None]
+    found = clipped_surrogate(policy_BT, old_BT, advantages_B1, 0.1, 0.1)
     for b in range(3):
         for t in range(2):
             ratio = math.exp(policy_BT[b, t] - old_BT[b, t])

@@ -25,6 +25,7 @@ from transformers import (
 
 from effopd.files import DataError
 from effopd.models.build import build_model
+from effopd.models.critic import make_critic
 from effopd.models.store import load_model, save_model
 from effopd.params.schema import Params
 from effopd.params.section import parse, read_yaml
@@ -221,6 +222,57 @@ def test_lora_holds_gradients_and_moments_of_its_factors_alone() -> None:
     found = memory("effopd", params(engine=ZERO | {"zero_stage": 2, "lora_rank": 4}))
     assert (found["weights"], found["gradients"], found["moments"]) == (4 * (P + factors), factors, 2 * factors)
     assert (found["weights in bfloat16"], found["anchor"]) == (2 * P, 4 * matrices)
+
+
+def critics(**sections: dict[str, Any]) -> dict[str, float]:
+    found = memory("rl", params(**sections | {"rl": {"algorithm": "ppo"}}))
+    return {name.removeprefix("critic's "): size for name, size in found.items() if name.startswith("critic's ")}
+
+
+C = P - 100 * 8 + 8
+"""Parameters of its critic: a head of one value instead of 100."""
+
+
+@pytest.mark.parametrize(
+    ("engine", "expected"),
+    [
+        ({}, {"weights": 4 * C, "gradients": 4 * C, "moments": 8 * C}),
+        (ZERO | {"zero_stage": 2}, {"weights": 2 * C, "float32 masters": C, "gradients": C, "moments": 2 * C}),
+        (ZERO | {"zero_stage": 3}, {"weights": C / 2, "float32 masters": C, "gradients": C, "moments": 2 * C}),
+    ],
+)
+def test_ppo_trains_a_second_model(engine: dict[str, Any], expected: dict[str, float]) -> None:
+    found = critics(engine=engine)
+    assert {name: found[name] for name in expected} == expected
+    assert "AdamW's update" not in found, "the two take their steps one after the other"
+    for stage in ("opd", "effopd"):
+        assert memory(stage, params(engine=engine, rl={"algorithm": "ppo"})) == memory(stage, params(engine=engine))
+
+
+def test_its_factors_stand_beside_a_head_that_is_trained() -> None:
+    found, trained = critics(engine={"lora_rank": 4}), SHAPE.factors(4) + 8
+    assert found == {"weights": 4 * (C - 8 + trained), "gradients": 4 * trained, "moments": 8 * trained}
+
+
+def test_a_critic_has_as_many_parameters_as_one_that_was_made() -> None:
+    for tied in (False, True):
+        model = Qwen3ForCausalLM(Qwen3Config(**SIZES, head_dim=40, tie_word_embeddings=tied))
+        shape = Shape(64, 96, 3, 4, 2, 40, 160, tied=tied, qkv_bias=False, qk_norm=True)
+        assert shape.parameters == model.num_parameters()
+        assert shape.critic == make_critic(model).num_parameters()
+
+
+def test_a_critic_costs_seconds_and_disk() -> None:
+    speed = Throughput(flops=1e6, bytes=1e3, length=0.5)
+    with_critic, without = (params(rl={"algorithm": name, "updates_per_batch": 2}) for name in ("ppo", "grpo"))
+    seconds = [
+        run_work("rl", 3, of, SHAPE, SHAPE, 4, speed, cache_bytes=1e9).training_seconds for of in (with_critic, without)
+    ]
+    tokens = 3 * 32 * 16 * (4 + 16)
+    critic = 2 * 2 * (192 + 384) + 4 * 2 * 2 * 4 * (4 + 16 / 2)  # matrices, and attention to 4 + 16/2 others
+    assert seconds[0] - seconds[1] == pytest.approx(tokens * (1 + 2 * 3) * critic / 1e6)
+    states = [disk_bytes(of, SHAPE)["state of a run under way"] for of in (with_critic, without)]
+    assert states == [2 * 3 * 4 * (P + C), 2 * 4 * 4 * P]
 
 
 def test_factors_are_those_of_the_linear_layers_of_a_model_that_was_built() -> None:

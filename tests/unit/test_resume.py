@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import tiny
 import torch
-from tiny import BASE, EFFOPD, OPD, RL, Killed, Lab, Trained, with_values
+from tiny import BASE, EFFOPD, OPD, PPO, RL, Killed, Lab, Trained, with_values
 
 from effopd.files import DataError, hash_path, read_jsonl
 from effopd.train.engine import NonFiniteError
@@ -21,6 +21,7 @@ SLOW_OPD = with_values(OPD, learning_rate=2e-3)  # some leaps are accepted, some
 RUNS: dict[str, Callable[[Lab], Trained]] = {
     "sft": lambda lab: lab.sft(BASE),
     "rl": lambda lab: lab.rl(RL),
+    "ppo": lambda lab: lab.rl(with_values(PPO, gae_lambda=0.9, updates_per_batch=2)),
     "opd": lambda lab: lab.opd(OPD),
     "effopd": lambda lab: lab.effopd(EFFOPD, SLOW_OPD),
 }
@@ -133,6 +134,7 @@ def test_a_finished_run_is_published_again_without_training(tmp_path: Path, monk
 
 LONGER: dict[str, Callable[[Lab, int], Trained]] = {
     "rl": lambda lab, steps: lab.rl(with_values(RL, steps=steps)),
+    "ppo": lambda lab, steps: lab.rl(with_values(PPO, steps=steps)),
     "opd": lambda lab, steps: lab.opd(with_values(OPD, steps=steps)),
     "effopd": lambda lab, steps: lab.effopd(with_values(EFFOPD, steps=steps), SLOW_OPD),
 }

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import tiny
 import torch
+from transformers import PreTrainedModel
 
+from effopd.models.critic import make_critic
 from effopd.params.engine import EngineParams
 from effopd.params.section import ParamsError, parse, read_yaml
 from effopd.sandbox.run import SandboxError
@@ -23,11 +26,16 @@ def engine_params(**values: object) -> EngineParams:
     return parse(EngineParams, "engine", read_yaml(PARAMS)["engine"] | values)
 
 
-def test_activations_are_computed_again_by_torch_too_and_give_the_same_gradients() -> None:
+@pytest.mark.parametrize("of", [lambda model: model, make_critic], ids=["policy", "critic"])
+def test_activations_are_computed_again_by_torch_too_and_give_the_same_gradients(
+    of: Callable[[PreTrainedModel], PreTrainedModel],
+) -> None:
     gradients = []
     for checkpointing in (False, True):
         params = engine_params(activation_checkpointing=checkpointing)
-        engine = build_engine(tiny.model(layers=2), torch.device("cpu"), tiny.OPTIMIZER, params, 1e-3, seed=1)
+        model = of(tiny.model(layers=2))
+        model.get_output_embeddings().weight.data.fill_(0.1)  # under a head of zeros nothing has a gradient
+        engine = build_engine(model, torch.device("cpu"), tiny.OPTIMIZER, params, 1e-3, seed=1)
         assert engine.module.is_gradient_checkpointing == checkpointing
         engine.backward(engine.model(torch.tensor([[5, 6, 7, 8]]), use_cache=False).logits.square().mean())
         gradients.append({name: weight.grad for name, weight in engine.module.named_parameters()})

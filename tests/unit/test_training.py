@@ -197,7 +197,16 @@ def relative_distance(first: PreTrainedModel, second: PreTrainedModel, start: Pr
 
 @pytest.mark.parametrize(
     ("run", "micro_batch", "loss_chunk"),
-    [("opd", 1, 0), ("rl", 1, 0), ("sft", 1, 0), ("opd", 4, 5), ("rl", 5, 1), ("sft", 3, 0)],
+    [
+        ("opd", 1, 0),
+        ("rl", 1, 0),
+        ("ppo", 1, 0),
+        ("sft", 1, 0),
+        ("opd", 4, 5),
+        ("rl", 5, 1),
+        ("ppo", 5, 1),
+        ("sft", 3, 0),
+    ],
 )
 def test_pieces_of_a_batch_make_the_step_of_the_whole_batch(
     tmp_path: Path, run: str, micro_batch: int, loss_chunk: int
@@ -254,6 +263,7 @@ SAMPLED = ALWAYS | {
     [
         ("sft", ALWAYS | {"learning_rate"}),
         ("rl", SAMPLED),
+        ("ppo", SAMPLED | {"value_loss", "explained_variance", "critic_grad_norm"}),
         ("opd", SAMPLED | {"sampler_mismatch"}),
         ("effopd", SAMPLED),
     ],

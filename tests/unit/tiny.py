@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from effopd.extrapolation.effopd import EffOPD
 from effopd.extrapolation.leaps import leap_at_triggers
 from effopd.files import read_jsonl
 from effopd.models.build import build_model
+from effopd.models.critic import make_critic
 from effopd.models.tokenizer import character_tokenizer, pad_right
 from effopd.params.base import BaseParams
 from effopd.params.effopd import EffOPDParams
@@ -32,6 +33,7 @@ from effopd.tasks.problems import Demonstration, Problem
 from effopd.teachers.local import LocalTeacher
 from effopd.train.distill import distill
 from effopd.train.engine import TorchEngine
+from effopd.train.ppo import reinforce_with_critic
 from effopd.train.rl import reinforce
 from effopd.train.session import Session
 from effopd.train.sft import fine_tune
@@ -66,7 +68,11 @@ RL = RLParams(
     clip=0.2,
     clip_high=0.28,
     kl_coefficient=0.001,
+    critic_learning_rate=1e-2,
+    gae_lambda=1.0,
+    value_clip=0.2,
 )
+PPO = RLParams.model_validate(RL.model_dump() | {"algorithm": "ppo"})
 BASE = BaseParams(steps=4, batch_size=5, learning_rate=1e-2, warmup_steps=1)
 LENGTH = 5
 SEED = 7
@@ -190,6 +196,7 @@ class Lab:
     student: Callable[[], PreTrainedModel] = guesser
     teacher: Callable[[], PreTrainedModel] = field(default=lambda: guesser(9, 1))
     reference: Callable[[], PreTrainedModel] = guesser
+    critic: Callable[[], PreTrainedModel] = field(default=lambda: make_critic(guesser()))
     optimizer: OptimizerParams = OPTIMIZER
     loss_chunk: int = 0
     pool: list[Problem] = field(default_factory=problems)
@@ -201,6 +208,7 @@ class Lab:
         steps: int,
         key: str,
         anchor: Callable[[TorchEngine], EffOPD] | None = None,
+        critic: TorchEngine | None = None,
     ) -> tuple[TorchEngine, Session, EffOPD | None]:
         engine = TorchEngine(trained, self.optimizer, rate)
         search = anchor(engine) if anchor else None
@@ -213,6 +221,7 @@ class Lab:
             last_step=steps,
             kept_steps=checkpoint_steps(steps, 1),
             extra_state=extra,
+            critic=critic,
         )
         return engine, session, search
 
@@ -258,8 +267,12 @@ class Lab:
 
     def rl(self, params: RLParams = RL, key: str = "k" * 16) -> Trained:
         policy = self.student()
-        engine, session, _ = self.open(policy, params.learning_rate, params.steps, key)
-        reinforce(
+        critic, train = None, reinforce
+        if params.algorithm == "ppo":
+            critic = TorchEngine(self.critic(), self.optimizer, params.critic_learning_rate)
+            train = partial(reinforce_with_critic, critic)
+        engine, session, _ = self.open(policy, params.learning_rate, params.steps, key, critic=critic)
+        train(
             engine,
             ModelSampler(policy, tokenizer(), LENGTH),
             self.reference(),
@@ -271,6 +284,9 @@ class Lab:
             loss_chunk=self.loss_chunk,
         )
         return self.publish(policy, engine, session, key)
+
+    def ppo(self, params: RLParams = PPO) -> Trained:
+        return self.rl(params)
 
     def sft(self, params: BaseParams = BASE, key: str = "k" * 16) -> Trained:
         trained = self.student()
