@@ -15,12 +15,8 @@ from torch import Tensor
 pytest.importorskip("deepspeed", reason="make test-engines installs it")
 
 RL = {
-    "algorithm": "ppo",
-    "learning_rate": 1e-4,
-    "critic_learning_rate": 1e-3,
-    "gae_lambda": 0.9,
-    "updates_per_batch": 2,
-}
+    "algorithm": "ppo", "learning_rate": 1e-4, "critic_learning_rate": 1e-3, "gae_lambda": 0.9, "updates_per_batch": 2,
+}  # fmt: skip
 
 
 @pytest.fixture

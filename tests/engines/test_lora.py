@@ -14,12 +14,14 @@ from transformers import PreTrainedModel
 
 from effopd.extrapolation import leaps
 from effopd.files import hash_path
+from effopd.models.critic import make_critic
 from effopd.models.lora import adapted, add_factors, leaping_weights, merged_weights
 from effopd.models.store import load_model
 from effopd.params.engine import EngineParams
 from effopd.params.section import ParamsError, parse
 from effopd.rollout.sampler import sample
 from effopd.seeding import uniforms
+from effopd.train.engine import TorchEngine
 from effopd.train.session import Session
 from effopd.trajectory.store import read_checkpoint, step_folder
 
@@ -64,6 +66,18 @@ def test_factors_stand_beside_attention_and_mlp_alone_and_at_first_change_nothin
     assert not factors(model)["model.layers.0.mlp.up_proj"][0].equal(
         factors(with_factors(seed=4))["model.layers.0.mlp.up_proj"][0]
     )
+
+
+def test_a_critics_head_is_trained_beside_its_factors() -> None:
+    critic = make_critic(tiny.guesser())
+    add_factors(critic, RANK, ALPHA, 3, train_head=True)
+    trainable = {name for name, parameter in critic.named_parameters() if parameter.requires_grad}
+    assert len(trainable) == 2 * len(ADAPTED) + 1 and "lm_head.weight" in trainable
+    engine = TorchEngine(critic, tiny.OPTIMIZER, 1e-2)
+    for step in (1, 2):  # the factors have gradients once the head is no longer zero
+        engine.backward((logits(critic) - 1).square().mean())
+        engine.step(step)
+    assert critic.lm_head.weight.all() and all(b_OR.any() for _, b_OR in factors(critic).values())
 
 
 def test_gradients_of_the_factors_are_the_weights_gradient_projected() -> None:

@@ -12,7 +12,7 @@ from dvc_project import Project, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-LONGER = {"base": ("base", 60), "effopd@0": ("effopd", 32)}  # in-process tests resume the other loops
+LONGER = {"base": ("base", 60), "rl": ("rl", 24), "effopd@0": ("effopd", 32)}  # in-process tests resume the others
 
 
 def start(project: Project, stage: str) -> subprocess.Popen[str]:
@@ -47,6 +47,7 @@ def start_afresh(project: Project) -> None:
 def test_a_stage_that_is_killed_goes_on_to_the_same_bytes(project: Project, stage: str) -> None:
     section, steps = LONGER[stage]
     project.set_param(section, "steps", steps)
+    project.set_param("rl", "algorithm", "ppo")  # two models to go on with
     start_afresh(project)
     project.dvc("repro", "--single-item", stage)
     expected = weights(project, stage)
