@@ -97,10 +97,10 @@ def reinforce_with_critic(
 
 @torch.no_grad()
 def values_before(critic: Engine, rollout: Rollout, micro_batch: int) -> Tensor:
-    """The critic's values (B, T) before the step's updates; zero under the mask."""
+    """The critic's values (B, T) before the step's updates."""
     values_BT = torch.zeros_like(rollout.logprobs_BT)
     for rows, chunk in chunks(rollout, micro_batch):
-        values_BT[rows, : chunk.mask_BT.shape[1]] = critic_values(critic, chunk).where(chunk.mask_BT.bool(), 0.0)
+        values_BT[rows, : chunk.mask_BT.shape[1]] = critic_values(critic, chunk)
     return values_BT
 
 
