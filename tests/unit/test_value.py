@@ -176,10 +176,9 @@ def test_equal_advantages_whiten_to_nothing_and_equal_returns_explain_nothing() 
     assert explained_variance(engine, ones_BT, ones_BT, mask_BT, 13) == 0.0
 
 
-@pytest.mark.parametrize(("off", "expected"), [(0.0, 1.0), (0.3, 1.0), (1.0, 1.0)])
-def test_a_critic_that_is_wrong_by_a_constant_explains_all_variance(off: float, expected: float) -> None:
+@pytest.mark.parametrize("off", [0.0, 0.3, 1.0])
+def test_a_critic_that_is_wrong_by_a_constant_explains_all_variance(off: float) -> None:
     engine = TorchEngine(tiny.model(), tiny.OPTIMIZER, 1e-3)
     mask_BT = batch()[1]
     returns_BT = REWARDS_B[:, None] * mask_BT
-    found = explained_variance(engine, torch.full((4, 5), off), returns_BT, mask_BT, 13)
-    assert found == pytest.approx(expected)
+    assert explained_variance(engine, torch.full((4, 5), off), returns_BT, mask_BT, 13) == pytest.approx(1.0)
