@@ -14,6 +14,7 @@ from pathlib import Path
 from effopd.datasets.load import load_rows
 from effopd.datasets.rows import read_examples
 from effopd.datasets.spec import read_spec, spec_file
+from effopd.files import DataError
 from effopd.tasks.code import CodeTests
 from effopd.tasks.math import compare_plainly
 from effopd.tasks.problems import Problem
@@ -46,6 +47,7 @@ def against_others(name: str, file: Path) -> tuple[list[Problem], list[str]]:
 
 
 def main() -> None:
+    others = against_others(sys.argv[1], Path(sys.argv[2])) if len(sys.argv) == 3 else None
     print(f"load before: {os.getloadavg()[0]:.1f} on {WORKERS} cores")
     add = Problem("code", "", CodeTests(inputs=["1 2\n"], outputs=["3\n"]).to_json())
     program = "```python\nprint(sum(map(int, input().split())))\n```"
@@ -55,12 +57,15 @@ def main() -> None:
     other = [f"\\boxed{{\\frac{{{n}}}{{{n + 2}\\sqrt{{2}}}}}}" for n in range(2, 1002)]
     report("equal pairs that math-verify compares", roots, same)
     report("unequal pairs that math-verify compares", roots, other)
-    if len(sys.argv) == 3:
-        problems, completions = against_others(sys.argv[1], Path(sys.argv[2]))
+    if others:
+        problems, completions = others
         pairs = zip(problems, completions, strict=True)
         left = sum(compare_plainly(p.answer, c[len("\\boxed{") : -1], 0.0) is None for p, c in pairs)
         report(f"{sys.argv[1]}, another row's answers, {left} of them for math-verify", problems, completions)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except DataError as error:
+        sys.exit(f"grading.py: {error}")
