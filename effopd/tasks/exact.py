@@ -1,8 +1,9 @@
-"""Exact match: the answer as it stands, but for white space, case and a full stop."""
+"""Exact match: the answer as it stands, but for white space, case, quotation marks and a full stop."""
 
 from __future__ import annotations
 
 from effopd.tasks.extraction import after_thinking, announced, last_boxed, last_line
+from effopd.tasks.notation import TEXT_COMMAND
 from effopd.tasks.problems import Problem
 from effopd.tasks.verdict import Verdict, right, shortened, wrong
 
@@ -20,4 +21,6 @@ def verify(problem: Problem, completion: str) -> Verdict:
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.split()).removesuffix(".").casefold()
+    text = " ".join(TEXT_COMMAND.sub(r"\1", text).split()).removesuffix(".").casefold()
+    quoted = len(text) > 2 and text[0] in "\"'“‘`" and text[-1] in "\"'”’`"
+    return text[1:-1].removesuffix(".") if quoted else text

@@ -12,15 +12,21 @@ _BETWEEN_BOXES = re.compile(
     r"[\s,;$.&]*(?:\\(?:text|quad|qquad|,|;|\(|\)|\[|\])|and|or|\{|\}|[a-zA-Z]\w{0,2}\s*=|[\s,;$.&])*"
 )
 _ANNOUNCED = re.compile(
-    r"(?:final\s+answer|correct\s+answer|answer|result)\s*(?:\*\*|__)?\s*(?:is|are|equals|:|=)\s*:?(?:\*\*|__)?"
-    r"[ \t]*\n?[ \t]*(?=\S)",
+    r"\b(?:answer|result)\s*(?:\*\*|__)?\s*(?:(?:is|are|equals)\b|:|=)\s*:?(?:\*\*|__)?\s*"
+    r"(?:(?:as\s+follows|given\s+by|just|simply|then|therefore|thus)\b[\s:,]*)?(?=[^\s:])",
     re.IGNORECASE,
+)
+_NO_ANSWER = re.compile(
+    r"""[\s!-/:-@\[-`{-~]*$  # nothing but punctuation
+    | not\b
+    | (?:now|quite|rather|then|very)?\s*(?:clear|easy|immediate|obvious|simple|straightforward|trivial)\b""",
+    re.IGNORECASE | re.VERBOSE,
 )
 _BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
 _SPACES, _EMPTY_LINES = re.compile(r"[^\S\n]{2,}"), re.compile(r"\n\s*\n\s*")
 _ENGLISH = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 _SAYS = re.compile(r".*\b(?:is|are|be|equals?|gets?|gives?|yields?|to)\s+(\S.*)$")
-_REASON = re.compile(r",?\s(?:because|since)\s")
+_GOES_ON = re.compile(r",?\s(?:because|since)\s|\.\s+(?=(?:Hence|I|It|My|Note|So|That|The|Therefore|This|Thus|We)\b)")
 _MATH_SPAN = re.compile(
     r"\$\$(.{1,500}?)\$\$|\$((?:[^$\\]|\\.){1,500})\$|\\\((.{1,500}?)\\\)|\\\[(.{1,500}?)\\\]", re.DOTALL
 )
@@ -58,7 +64,10 @@ def last_boxed(text: str) -> str | None:
 
 
 def announced(text: str) -> str | None:
-    """What follows the last “the answer is” or “Answer:”, up to the end of its formula or line."""
+    """What follows the last “the answer is” or “Answer:”, up to the end of its formula or line.
+
+    What is called obvious, or said not to be, is no answer.
+    """
     matches = list(_ANNOUNCED.finditer(text))
     for match in reversed(matches):
         rest = text[match.end() :].lstrip()
@@ -66,7 +75,8 @@ def announced(text: str) -> str | None:
         line = rest.split("\n", 1)[0]
         if span and not _goes_on(line, span):
             return _inner(span)
-        if line := bare(_REASON.split(line, maxsplit=1)[0]):
+        line = bare(_GOES_ON.split(line, maxsplit=1)[0])
+        if not _NO_ANSWER.match(line):
             return line
     return None
 

@@ -1,4 +1,4 @@
-"""math-verify's reader of LaTeX, which reads the same in half the time.
+"""math-verify's reader of LaTeX, but that a capital is another letter, and in half the time.
 
 Much of the time of latex2sympy2 goes into numbers, for each of which sympy imports all of itself, and into predicting
 with the parser's whole stack, which ANTLR's tables never remember. Both are left out where they decide nothing.
@@ -7,6 +7,7 @@ with the parser's whole stack, which ANTLR's tables never remember. Both are lef
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from importlib.metadata import version
 from types import SimpleNamespace
 from typing import Any
@@ -19,13 +20,23 @@ _DECIMAL = re.compile(r"[0-9]*\.[0-9]+")
 
 def install() -> None:
     """Make math-verify read with `reader()` in this process, if its own reader is the one that it builds on."""
-    if version("latex2sympy2_extended") == KNOWN:
-        from latex2sympy2_extended import latex2sympy2
+    from latex2sympy2_extended import latex2sympy2
 
-        latex2sympy2._Latex2Sympy = reader()
+    latex2sympy2._Latex2Sympy = reader() if version("latex2sympy2_extended") == KNOWN else case_reader()
 
 
-def reader() -> type:
+def case_reader() -> Any:
+    """A reader that tells R from r, for which math-verify has no setting."""
+    from latex2sympy2_extended import latex2sympy2
+
+    class CaseReader(latex2sympy2._Latex2Sympy):
+        def __init__(self, *args: Any, config: latex2sympy2.ConversionConfig, **options: Any) -> None:
+            super().__init__(*args, config=replace(config, lowercase_symbols=False), **options)
+
+    return CaseReader
+
+
+def reader() -> Any:
     """A reader that predicts without the stack first (SLL), and with it (LL) where that finds no tree.
 
     A tree that SLL finds is the one that LL finds, says ANTLR's documentation of `PredictionMode`.
@@ -35,7 +46,6 @@ def reader() -> type:
     from antlr4.atn.PredictionMode import PredictionMode
     from antlr4.dfa.DFA import DFA
     from antlr4.PredictionContext import PredictionContextCache
-    from latex2sympy2_extended import latex2sympy2
     from latex2sympy2_extended.antlr_parser import PSParser
     from sympy import Float, Integer
 
@@ -43,7 +53,9 @@ def reader() -> type:
     tables = [DFA(state, number) for number, state in enumerate(PSParser.atn.decisionToState)]
     contexts = PredictionContextCache()
 
-    class Reader(latex2sympy2._Latex2Sympy):
+    usual: Any = case_reader()
+
+    class Reader(usual):
         def create_parser(self, latex_str: str) -> Any:
             parser = super().create_parser(latex_str)
             parser._interp = ParserATNSimulator(parser, parser.atn, tables, contexts)

@@ -22,12 +22,16 @@ from effopd.tasks import math_reader
 
 CPU_SECONDS = 5
 MEMORY = 4 << 30  # bytes of address space
-APART = 1e-5  # relative or absolute; math-verify rounds to six digits
+APART = 1e-5  # relative; math-verify rounds to six digits
+ZERO = 1e-90  # what sympy finds for an exact zero such as sin π lies below
+ROUNDED_ZERO = 1e-10  # the same where decimals are added
 
 _INTEGER = re.compile(r"-?\d{1,100}")
 _EXPONENT = re.compile(r"(?<![A-Za-z\\])(\d+(?:\.\d*)?)[eE]([-+]?\d+)(?![\w.])")
 _VARIABLE = re.compile(r"\d[a-z]$")  # the t of 2t, which would pass for tonnes and be dropped
 _LETTER = re.compile("[A-Za-z]")
+_ASSIGNED = re.compile(r"([A-Za-z])\s*=([^=,;]+)")
+_GREEK = {"delta", "gamma", "lambda", "omega", "phi", "pi", "psi", "sigma", "theta", "xi"}
 _REPEATING = re.compile(r"(?<![\d.])(\d*)\.(\d*)\\(?:overline|bar)\s*\{(\d+)\}")
 
 
@@ -56,6 +60,9 @@ def main() -> None:
 @lru_cache(maxsize=65_536)  # many samples of one problem come to the same answer
 def compare(gold: str, answer: str, tolerance: float) -> tuple[bool, str]:
     """Whether math-verify finds two answers equal; numbers may differ by `tolerance`, relative to the gold answer."""
+    assigned = [_ASSIGNED.fullmatch(text) for text in (gold, answer)]
+    if assigned[0] and assigned[1] and assigned[0][1].casefold() == assigned[1][1].casefold():
+        gold, answer = assigned[0][2], assigned[1][2]  # a name may be written N or n
     gold_parsed = _parse(gold)
     if not gold_parsed:
         return False, "the reference answer is not mathematics"
@@ -80,13 +87,43 @@ def _equal(gold: list[Any], answer: list[Any]) -> bool:
 
 
 def _apart(gold: Any, answer: Any) -> bool:
-    """Whether two expressions have different values at one point, which spares simplifying their difference.
+    """Whether two answers have different values at one point, which spares simplifying their difference.
 
-    The point is positive and of no special form, so expressions that are equal under any assumption on their symbols
-    agree there. False where there is no value: sets, relations, text, functions that are not known.
+    Lists and matrices are apart where a part is apart from the one in its place, sets where it is from every one.
     """
     import sympy
-    from sympy import Derivative, Expr, Integral, Limit, Product, Sum, UnevaluatedExpr
+
+    gold, answer = _values(gold, answer)
+    pair = (gold, answer)
+    if all(isinstance(value, sympy.Symbol) for value in pair):
+        same = gold.name.casefold() == answer.name.casefold()  # which is enough for words, says math-verify
+        return same and gold.name != answer.name and (not gold.name.isalpha() or gold.name.casefold() in _GREEK)
+    if all(isinstance(value, sympy.Tuple | sympy.MatrixBase) for value in pair):
+        return len(gold) == len(answer) and any(map(_apart, gold, answer))
+    if all(isinstance(value, sympy.FiniteSet) for value in pair):
+        return any(all(_apart(part, other) for other in answer) for part in gold)
+    if all(isinstance(value, sympy.Interval) for value in pair):
+        return _apart(gold.start, answer.start) or _apart(gold.end, answer.end)
+    return _numbers_apart(gold, answer)
+
+
+def _values(gold: Any, answer: Any) -> tuple[Any, Any]:
+    """What is assigned, where one answer is an assignment, or both are to one variable."""
+    from math_verify.grader import is_assignment_relation, unwrap_eq
+
+    assigned = [value.lhs for value in (gold, answer) if is_assignment_relation(value) and hasattr(value, "lhs")]
+    if len(assigned) == 1 or (len(assigned) == 2 and assigned[0] == assigned[1]):
+        return unwrap_eq(gold), unwrap_eq(answer)
+    return gold, answer
+
+
+def _numbers_apart(gold: Any, answer: Any) -> bool:
+    """Whether two expressions are more than rounding apart where each symbol has a value.
+
+    The point is positive and of no special form, so expressions that are equal under any assumption on their symbols
+    agree there. False where there is no value: relations, text, functions that are not known.
+    """
+    from sympy import Add, Derivative, Expr, Float, Integral, Limit, Product, Rational, Sum, UnevaluatedExpr
 
     pair = (gold, answer)
     if not all(isinstance(value, Expr) and not value.is_Symbol for value in pair):
@@ -94,13 +131,14 @@ def _apart(gold: Any, answer: Any) -> bool:
     if any(value.has(Derivative, Integral, Limit, Product, Sum, UnevaluatedExpr) for value in pair):
         return False  # slow or imprecise as numbers; and a percent sign, which math-verify lets pass
     names = sorted({symbol.name for value in pair for symbol in value.free_symbols})
-    point = {name: sympy.Float(0.2 + 0.618034 * (place + 1) % 1) for place, name in enumerate(names)}
+    point = {name: Rational(200_003 + 618_034 * (place + 1) % 1_000_000, 1_000_003) for place, name in enumerate(names)}
     try:
         expected, found = (complex(v.evalf(subs={s: point[s.name] for s in v.free_symbols})) for v in pair)
     except (ArithmeticError, AttributeError, TypeError, ValueError):
         return False
-    distance = abs(expected - found)
-    return math.isfinite(distance) and distance > APART * max(1.0, abs(expected), abs(found))
+    rounded = any(value.has(Float) and value.has(Add) for value in pair)
+    distance, scale = abs(expected - found), max(abs(expected), abs(found))
+    return math.isfinite(distance) and distance > max(APART * scale, ROUNDED_ZERO if rounded else ZERO)
 
 
 @lru_cache(maxsize=4096)

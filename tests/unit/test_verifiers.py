@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import choice_cases
@@ -33,8 +36,21 @@ from effopd.train.distill import distill
 from effopd.train.rl import reinforce
 from stages import benchmark
 
+GRADING = Path(__file__).parents[2] / "benchmarks" / "grading.py"
+
 # Cases on which the verifier and the person who judged them disagree; each with what it would take.
-KNOWN_DISAGREEMENTS = {"\\boxed{\\text{The answer is }5}"}  # words inside the box
+KNOWN_DISAGREEMENTS = {
+    "\\boxed{\\text{The answer is }5}",  # words inside the box
+    math_cases.B("0.1+0.2-0.3"),  # for 0: exact decimals
+    math_cases.B("\\{(1,2)\\}"),  # for (1,2): a set of one solution
+}
+
+
+def test_the_rates_of_a_missing_file_are_refused_in_a_line_that_names_it(tmp_path: Path) -> None:
+    command = [sys.executable, str(GRADING), "math500", str(tmp_path / "math500.jsonl")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == f"grading.py: {tmp_path / 'math500.jsonl'}: no such file\n"
 
 
 def test_at_least_200_mathematical_cases_are_judged_as_by_hand() -> None:
@@ -125,10 +141,10 @@ def test_the_quick_reader_reads_what_the_usual_one_reads(monkeypatch: pytest.Mon
     answers = [math.extract_answer(completion) or "" for completion, _, _ in math_cases.CASES]
     texts = sorted({*answers, *(gold for _, gold, _ in math_cases.CASES)})
     texts += ["007", "0.50", ".5", "1,234.5", "2e3", "1.", "50\\%", "3\\frac12", "a<b\\le c", "(1,2]\\cup\\{3\\}", "1^"]
+    monkeypatch.setattr(latex2sympy2, "_Latex2Sympy", math_reader.case_reader())
     usual = [read(text) for text in texts]
-    monkeypatch.setattr(latex2sympy2, "_Latex2Sympy", latex2sympy2._Latex2Sympy)
     math_reader.install()
-    assert latex2sympy2._Latex2Sympy.__module__ == math_reader.__name__, "another version of latex2sympy2"
+    assert latex2sympy2._Latex2Sympy.__name__ == "Reader", "another version of latex2sympy2"
     assert [read(text) for text in texts] == usual
 
 
@@ -181,10 +197,18 @@ def test_minervas_numbers_may_differ_by_one_percent_and_others_not() -> None:
         assert score_all([Problem("math", "", "4.5e33")], [f"\\boxed{{{answer}}}"])[0] == 0.0
 
 
-def test_exact_answers_forgive_case_and_spacing_only() -> None:
+def test_exact_answers_forgive_case_spacing_and_quotation_marks_only() -> None:
     problem = Problem("exact", "", "New Delhi")
     assert exact.verify(problem, "The answer is new  delhi.").score == 1.0
     assert exact.verify(problem, "Delhi").score == 0.0
+    for text in (
+        "\\boxed{\\text{New Delhi}}",
+        '"New Delhi"',
+        "It is “New Delhi.”",
+        "The answer is:\n\nNew Delhi",
+    ):
+        assert exact.verify(problem, text).score == 1.0
+    assert exact.verify(problem, "The answer is not New Delhi.").score == 0.0
 
 
 def test_ten_million_characters_take_no_time() -> None:
