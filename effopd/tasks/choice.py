@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from effopd.tasks.extraction import after_thinking, last_boxed
 from effopd.tasks.problems import Problem
@@ -11,37 +12,52 @@ from effopd.tasks.verdict import Verdict, right, shortened, wrong
 TASK = "choice"
 LETTERS = "ABCDEFGHIJ"
 
-_WRAPPED = r"(?:\\(?:text|mathrm|mathbf|textbf|boxed)\s?\{|[\s_(\[{\"'“]){0,8}"
+_WRAPPED = r"[\s_(\[{\"'“‘]{0,8}"
+_CLOSED = r"[)\].:}\"'”’]{0,6}"
 _PRONOUN = (
     r"(?!(?<=I)\s(?:am|believe|can|choose|could|do|guess|have|mean|pick|say|select|should|think|was|will|would)\b)"
 )
-_LETTER = r"([A-J])(?![\w'’])(?!\s?[&+=^])" + _PRONOUN
-_IS = r"\s?(?:is|are|would\sbe|must\sbe|should\sbe|:|=|-|–|—)"
+_LETTER = r"(?P<letter>[A-J])(?!\w|['’]\w)(?!\s?[&+=^])" + _PRONOUN
+_IS = r"(?:\s?(?::|=|-|–|—)|\s(?:is|are|would\sbe|must\sbe|should\sbe)\b)"
 _THEN = (
     r"[\s_:]{0,4}(?:(?:clearly|therefore|thus|the)\s){0,2}(?:(?:option|choice|answer|letter)\s?)?" + _WRAPPED + _LETTER
 )
-_ANNOUNCED = re.compile(
-    r"(?:answer(?:\s(?:choice|option|letter))?|(?:best|correct|final|right)\s(?:choice|option|letter))" + _IS + _THEN,
-    re.IGNORECASE,
-)
 _HEADING = r"^\s?(?:(?:best|correct|final|my|right|the)\s){0,2}answer"
-_HEADED = re.compile(
-    _HEADING + r"(?:\n" + _WRAPPED + _LETTER + r"|\s" + _WRAPPED + _LETTER + r"[)\].:}\"”]{0,6}\s?$)",
-    re.IGNORECASE | re.MULTILINE,
+_ANNOUNCED = (
+    re.compile(
+        r"(?:answer(?:\s(?:choice|option|letter))?|(?:best|correct|final|right)\s(?:choice|option|letter))"
+        + _IS
+        + _THEN,
+        re.IGNORECASE,
+    ),
+    re.compile(_HEADING + r"\n" + _WRAPPED + _LETTER, re.IGNORECASE | re.MULTILINE),
+    re.compile(_HEADING + r"\s" + _WRAPPED + _LETTER + _CLOSED + r"\s?$", re.IGNORECASE | re.MULTILINE),
 )
+_CORRECT = re.compile(r"(?<![\w'’])(?P<letter>[A-J])[)\]]?\sis\s(?:the\s)?(?:correct|right|best|answer)\b")
 _CHOSEN = re.compile(
-    r"(?:\bI(?:['’]d|['’]ll|\swill|\swould)?\s(?:choose|pick|select)|\bmy\s(?:choice|pick)" + _IS + ")" + _THEN,
+    r"(?:\bI(?:['’]d|['’]ll|\swill|\swould)?\s(?:choose|pick|select|go\s(?:for|with)|opt\sfor)|\bmy\s(?:choice|pick)"
+    + _IS + r"|\bI\s(?:believe|guess|say|think)\s(?:that\s)?it(?:['’]s|\sis|\smust\sbe|\sshould\sbe))" + _THEN,
     re.IGNORECASE,
-)
+)  # fmt: skip
 _MENTIONED = re.compile(
     r"(?:answer|option|choice|choose|pick|select)(?:\s(?:choice|option|letter))?(?:" + _IS + ")?" + _THEN, re.IGNORECASE
 )
-_LINE = re.compile(r"\s?" + _WRAPPED + r"([A-J])[)\].:}\"”]{0,6}\s?")
-_ALONE = re.compile(r"^" + _WRAPPED + r"([A-J])[)\].:}\"”]{0,6}\s?(?:$|(?<=[).:]\s))", re.MULTILINE)
-_CORRECT = re.compile(r"(?<![\w'’])([A-J])[)\]]?\sis\s(?:the\s)?(?:correct|right|best|answer)\b")
+_CONCLUDED = r"(?:(?:hence|so|therefore|thus)[,:]?\s)?(?:it(?:['’]s|\sis|\smust\sbe)\s)?"
+_LINE = re.compile(r"\s?" + _CONCLUDED + _WRAPPED + r"(?P<letter>[A-J])" + _CLOSED + r"\s?", re.IGNORECASE)
+_ALONE = re.compile(r"^" + _WRAPPED + r"(?P<letter>[A-J])" + _CLOSED + r"\s?(?:$|(?<=[).:]\s))", re.MULTILINE)
+_BOXED = re.compile(_WRAPPED + r"(?:option|choice)?[\s(]*(?P<letter>[A-J])(?![A-Z])", re.IGNORECASE)
+_OTHER = r"\s?(?:option|choice)?\s?[(\[]?(?P<{}>[A-J])(?![\w'’])[)\]]?"
+_ANOTHER = re.compile(
+    r"[)\]]?(?:\s?(?:,\s?or\b|/|or\b)" + _OTHER.format("either")
+    + r"|(?:\s?(?:,\s?(?:and|or)\b|[,/&]|and\b|or\b)" + _OTHER.format("also") + r")+(?=\s?(?:$|[.!?}])))",
+    re.MULTILINE,
+)  # fmt: skip
+_ONE_BEFORE = re.compile(r"(?<![\w'’])[A-J][)\]]?\s?(?:,\s?(?:and|or)\b|[,/]|and\b|or\b)\s?[(\[]?$")
+_END = re.compile(_CLOSED + r"\s?$", re.MULTILINE)
 _NOT = re.compile(r"(?:not|n't|cannot be|incorrect|wrong|isn't|rule out|eliminate)[\s\w,]{0,24}$", re.IGNORECASE)
 _NOT_IN_CLAUSE = re.compile(r"(?:not|n't|cannot be|incorrect|wrong|isn't)[\s\w]{0,24}$", re.IGNORECASE)
-_MARKUP = re.compile(r"[*`$#>]+")
+_MARKUP = re.compile(r"[*`$#>]+|\\[()\[\]]|(?<![A-Za-z0-9}])_+|_+(?![A-Za-z0-9{])")
+_TEXT = re.compile(r"\\(?:text|mathrm|mathbf|textbf)\s?\{([^{}]*)\}")
 
 
 def verify(problem: Problem, completion: str) -> Verdict:
@@ -56,35 +72,56 @@ def verify(problem: Problem, completion: str) -> Verdict:
 
 def extract_letter(completion: str) -> str | None:
     """The option that a completion settles on: boxed, else announced or called correct, else chosen or alone on the
-    first or last line, else mentioned, else at the start of a line; the last of its kind.
+    first or last line, else mentioned, else at the start of a line; the last of its kind. None where that last one
+    leaves several, “A or B”.
 
     What is announced stands before what is mentioned, since explanations go on about the other options.
     """
-    text = _MARKUP.sub(" ", after_thinking(completion))
-    text = re.sub(r"[^\S\n]*\n\s*", "\n", re.sub(r"[^\S\n]+", " ", text))
+    text = unicodedata.normalize("NFKC", after_thinking(completion))
+    text = _TEXT.sub(r" \1 ", _MARKUP.sub(" ", text))
+    text = re.sub(r"[^\S\n]*\n\s*", "\n", re.sub(r"[^\S\n]+", " ", text)).strip()
     boxed = last_boxed(text)
-    if boxed is not None and (match := re.match(_WRAPPED + r"(?:option|choice)?[\s(]*([A-Ja-j])(?![A-Za-z])", boxed)):
-        return match[1].upper()
-    announced = _found(_ANNOUNCED, text, _NOT_IN_CLAUSE) + _found(_HEADED, text) + _found(_CORRECT, text, _NOT, 20)
+    if boxed is not None and (match := _BOXED.match(boxed)):
+        return _settled(boxed, match)
+    announced = [match for pattern in _ANNOUNCED[1:] for match in _found(pattern, text)]
+    announced += _found(_ANNOUNCED[0], text, _NOT_IN_CLAUSE) + _found(_CORRECT, text, _NOT, 20)
     if announced:
-        return max(announced)[1]
+        return _settled(text, max(announced, key=re.Match.end))
     if chosen := _found(_CHOSEN, text, _NOT):
-        return chosen[-1][1]
-    lines = text.strip().split("\n")
+        return _settled(text, chosen[-1])
+    lines = text.split("\n")
     for line in (lines[-1], lines[0]):
         if match := _LINE.fullmatch(line):
-            return match[1]
+            return match["letter"].upper()
     mentioned = _found(_MENTIONED, text, _NOT) or _found(_ALONE, text)
-    return mentioned[-1][1] if mentioned else None
+    return _settled(text, mentioned[-1]) if mentioned else None
 
 
 def _found(
     pattern: re.Pattern[str], text: str, denied: re.Pattern[str] | None = None, before: int = 40
-) -> list[tuple[int, str]]:
-    """Where each match with a capital letter ends, and the letter, but for those that follow a denial."""
+) -> list[re.Match[str]]:
+    """The matches that name an option, but for those that follow a denial."""
     return [
-        (match.end(), letter)
+        match
         for match in pattern.finditer(text)
-        if (letter := next(group for group in match.groups() if group)).isupper()
+        if _is_option(text, match)
         and not (denied and denied.search(text[max(0, match.start() - before) : match.start()]))
     ]
+
+
+def _is_option(text: str, match: re.Match[str]) -> bool:
+    """Whether a letter is no word: a capital, in brackets, or at the end of a line and neither “a” nor “i”."""
+    start, end = match.span("letter")
+    if match["letter"].isupper() or text[start - 1 : start] + text[end : end + 1] == "()":
+        return True
+    return match["letter"] not in "ai" and _END.match(text, end) is not None
+
+
+def _settled(text: str, match: re.Match[str]) -> str | None:
+    """The letter of a match; None where another is named along with it."""
+    start, end = match.span("letter")
+    letter = match["letter"].upper()
+    after = _ANOTHER.match(text, end)
+    if (after and letter not in after.group("either", "also")) or _ONE_BEFORE.search(text[max(0, start - 12) : start]):
+        return None
+    return letter

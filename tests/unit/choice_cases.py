@@ -51,4 +51,21 @@ CASES: list[tuple[str, str | None]] = [
     ("The answer is B, not option A.", "B"),
     ("Why not the others? Choice A: too small. Choice C: too big. The answer: B", "B"),
     ("The correct answer choice is B. Answer option C is for gases.", "B"),
+    # in TeX, in quotes, in small letters, in other words
+    ("The answer is \\(B\\).", "B"), ("Answer: \\(\\text{B}\\)", "B"), ("**Answer:** \\( B \\)", "B"), ("Answer: b.", "B"),
+    ("The answer is (b).", "B"), ("(c)", "C"), ("__B__", "B"), ("Answer: __B__", "B"), ("I think it's C", "C"),
+    ("I'd go with B.", "B"), ("Hence, (B).", "B"), ("'B'", "B"), ("Ｂ", "B"), ("Answer: _B_", "B"), ("Answer: \\[ B \\]", "B"),
+    ("\\[\\boxed{\\mathrm{d}}\\]", "D"), ("The answer is $\\mathbf{C}$.", "C"), ("I would go for option (D).", "D"),
+    ("I believe it is A.", "A"), ("I think it is a question of mass.", None), ("Thus: B", "B"), ("So it must be D.", "D"),
+    ("answer is b", "B"), ("The answer is a matter of taste.", None), ("the answer is (a)", "A"), ("Answer: “B”", "B"),
+    ("Answer: 'B'.", "B"), ("（Ｃ）", "C"), ("b)", "B"), ("answer: (e) none of these", "E"), ("Answer is B/c of gravity", "B"),
+    ("The correct answer is \\textbf{(C)}: 3", "C"), ("Final Answer: \\(\\boxed{C}\\)", "C"), ("A's mass is the answer", None),
+    # several at once are no answer
+    ("Answer: A, B, C, D", None), ("\\boxed{A,B,C,D}", None), ("The answer is A or B", None), ("Answer: A/B", None),
+    ("**Answer: A or D**", None), ("The answer is either A or B", None), ("Answer: (A) or (B)", None), ("Answer: A and B", None),
+    ("\\boxed{A} or \\boxed{B}", None), ("\\boxed{\\text{A or B}}", None), ("A or B is correct.", None), ("I'd go with A or C.", None),
+    ("It is either B or C", None), ("Answer: A & B", None), ("The answer is A or B depending on the sign.", None),
+    ("The answer is A or B. On reflection, the answer is B.", "B"), ("The answer is A, B is too small.", "A"),
+    ("Answer: B, since A and C are wrong.", "B"), ("The answer is B; A and C are out.", "B"), ("Not A or B; the answer is C.", "C"),
+    ("Options A, B and C fail. Answer: D", "D"), ("The answer is B, or roughly 3 eV.", "B"), ("The answer is A: B would be too low.", "A"),
 ]  # fmt: skip
