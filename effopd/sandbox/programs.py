@@ -81,7 +81,9 @@ def check(checker: str, given: str, expected: str, output: bytes, *, sandboxed: 
 
 def _compile(source: bytes, sandboxed: bool) -> Program | str:
     # the result leaves the sandbox through stdout, so that no folder of this machine is writable from inside
-    script = f"g++ -x c++ -std=c++17 -O2 -pipe {BOX}/main.cpp -o /tmp/program && cat /tmp/program"
+    # C++20 took names, such as std::span, that older programs have for their own
+    compiler = f"g++ -x c++ -O2 -pipe {BOX}/main.cpp -o /tmp/program"
+    script = f"{{ {compiler} -std=gnu++20 || {compiler} -std=gnu++17; }} && cat /tmp/program"
     if not sandboxed:
         script = script.replace("/tmp/program", "./program").replace(f"{BOX}/", "./")  # noqa: S108
     outcome = run(

@@ -26,10 +26,15 @@ TASK = "code"
 LONGEST_PROGRAM = 200_000  # characters
 INTERPRETED = 5.0  # Python gets this many times the time limit that a contest sets for compiled programs
 
-_FENCE = re.compile(r"^[ \t]*(```+|~~~+)[ \t]*([\w+#.-]*)[^\n]*\n(.*?)^[ \t]*\1[ \t]*$", re.DOTALL | re.MULTILINE)
+_FENCE = re.compile(
+    r"^((?:[ \t]*(?:[-*+]|\d{1,3}[.)])(?=[ \t]))?[ \t]*)(```+|~~~+)[ \t]*([\w+#.-]*)[^\n]*\n(.*?)^[ \t]*\2[ \t]*$",
+    re.DOTALL | re.MULTILINE,
+)
 _LANGUAGES: dict[str, Literal["python", "c++"]] = {
     "python": "python", "python3": "python", "py": "python", "py3": "python", "pypy": "python", "pypy3": "python",
-    "cpp": "c++", "c++": "c++", "cc": "c++", "cxx": "c++", "cpp17": "c++", "cpp20": "c++", "c++17": "c++",
+    "cpp": "c++", "c++": "c++", "cc": "c++", "cxx": "c++",
+    "cpp11": "c++", "cpp14": "c++", "cpp17": "c++", "cpp20": "c++",
+    "c++11": "c++", "c++14": "c++", "c++17": "c++", "c++20": "c++",
 }  # fmt: skip
 
 
@@ -117,7 +122,7 @@ def verify_all(
 def extract_program(completion: str) -> tuple[Literal["python", "c++"], str] | None:
     """The last fenced block in a known language, else the last fenced block, else bare code; and its language."""
     text = after_thinking_code(completion)
-    blocks = [(match[2].lower(), match[3]) for match in _FENCE.finditer(text) if match[3].strip()]
+    blocks = [(m[3].lower(), _outdented(m[4], len(m[1]))) for m in _FENCE.finditer(text) if m[4].strip()]
     known = [(_LANGUAGES[name], code) for name, code in blocks if name in _LANGUAGES]
     if known:
         return known[-1]
@@ -127,6 +132,13 @@ def extract_program(completion: str) -> tuple[Literal["python", "c++"], str] | N
     if not blocks and _looks_like_code(text):
         return _guess_language(text), text
     return None
+
+
+def _outdented(block: str, indent: int) -> str:
+    """A block without the indent of its fence, as in a list, where its first line has any of it."""
+    first = block.lstrip("\r\n")
+    indent = min(indent, len(first) - len(first.lstrip(" \t")))
+    return re.sub(rf"^[ \t]{{1,{indent}}}", "", block, flags=re.MULTILINE) if indent else block
 
 
 def after_thinking_code(completion: str) -> str:

@@ -132,4 +132,12 @@ CASES: list[tuple[str, CodeTests, bool]] = [
     (lean("int main(){for(size_t n=1<<20;;n*=2){char*p=new char[n];p[n/2]=1;fprintf(stderr,\"%p\",p);}}"), LINES, False),
     ("Plain C:\n```c\n#include <stdio.h>\nint main(){long long a,b;scanf(\"%lld%lld\",&a,&b);printf(\"%lld\",a+b);}\n```", ADD, True),
     (py("def f(n): return f(n + 1)\nf(0)"), LINES, False),
+    # in a list, in another standard
+    ("1. First:\n\n   ```python\n   a, b = map(int, input().split())\n   if True:\n       print(a + b)\n   ```\n", ADD, True),
+    ("- ```python\n  print(sum(map(int, input().split())))\n  ```", ADD, True),
+    ("  ```python\nif True:\n  print(sum(map(int, input().split())))\n  ```", ADD, True),
+    ("\t```\n\tprint(sum(map(int, input().split())))\n\t```", ADD, True),
+    (cpp("int main(){vector<int> v(2);for(int&x:v)cin>>x;ranges::sort(v);cout<<(long long)v[0]+v[1];}").replace("cpp", "cpp20"), ADD, True),
+    (cpp("int main(){__int128 a=1;long long x,y;cin>>x>>y;cout<<(long long)(a*x+y);}"), ADD, True),
+    (cpp("long long midpoint(long long a,long long b){return a+b;}\nint span=0;\nint main(){long long a,b;cin>>a>>b;cout<<midpoint(a,b)+span;}"), ADD, True),
 ]  # fmt: skip
