@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 NGRAM = 13  # words, the custom since GPT-3 (arXiv 2005.14165, appendix C)
 
+_SPACELESS = "\u0e01-\u0eff\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff"  # Thai, Lao, kana, Chinese: a character is a word
+_WORD = re.compile(rf"[{_SPACELESS}]|(?:(?![{_SPACELESS}])\w)+|[-+*/^=<>]")
+
 
 @dataclass(frozen=True)
 class Overlap:
@@ -23,13 +26,14 @@ class Overlap:
 def find_overlaps(train: Iterable[str], test: Sequence[str], n: int = NGRAM) -> list[Overlap]:
     """For each test question its worst match in training, if any; both without case, punctuation and spacing.
 
-    A question of fewer than n words has no n-grams and is found word for word alone.
+    A question of fewer than n words has no n-grams and is found word for word alone; one without words is not found.
+    In writing without spaces each character counts as a word.
     """
     test_words = [tuple(_words(question)) for question in test]
     test_grams = [_ngrams(words, n) for words in test_words]
     tests_of: dict[tuple[str, ...], list[int]] = {}
     for index, (words, grams) in enumerate(zip(test_words, test_grams, strict=True)):
-        for key in {*grams, words}:
+        for key in {*grams, words} - {()}:
             tests_of.setdefault(key, []).append(index)
     worst: dict[int, Overlap] = {}
     for row, question in enumerate(train):
@@ -45,7 +49,7 @@ def find_overlaps(train: Iterable[str], test: Sequence[str], n: int = NGRAM) -> 
 
 
 def _words(question: str) -> list[str]:
-    return re.findall(r"\w+|[-+*/^=<>]", question.lower())
+    return _WORD.findall(question.lower())
 
 
 def _ngrams(words: Sequence[str], n: int) -> set[tuple[str, ...]]:

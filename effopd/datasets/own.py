@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any, get_args
 
@@ -68,6 +69,8 @@ def _answer(task: str, answer: Any) -> str:
             raise DataError(f"'answer' is not a set of tests ({error})") from None
     if isinstance(answer, bool) or not isinstance(answer, (str, int, float)) or not str(answer).strip():
         raise DataError("'answer' is missing, empty or not a text")
+    if isinstance(answer, float) and not math.isfinite(answer):
+        raise DataError(f"'answer' is {answer}, which is no number")
     text = str(answer).strip()
     if task == "choice" and (len(text) != 1 or text.upper() not in LETTERS):
         raise DataError(f"'answer' is {text!r}, expected one letter from {LETTERS[0]} to {LETTERS[-1]}")
@@ -85,6 +88,8 @@ def _messages(messages: Any) -> tuple[tuple[str, str], ...]:
             raise DataError(
                 f"a turn of 'messages' has the role {turn.get('role')!r}, expected system, user or assistant"
             )
+        if turn["role"] == "user" and not turn["content"].strip():
+            raise DataError("a turn of the user in 'messages' is empty")
         turns.append((turn["role"], turn["content"]))
     if turns[-1][0] != "user":
         raise DataError("the last turn of 'messages' is not the user's")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -99,6 +100,8 @@ def _codeforces(number: int, row: Row) -> Example:
     tests = row.get("official_tests") or []
     if not tests:
         raise DataError("no official_tests")
+    if not row.get("official_tests_complete"):
+        raise DataError("its official_tests are not complete; the generated ones that fill the gap are not read")
     if row.get("interaction_format"):
         raise DataError("an interactive problem; its tests cannot be run")
     parts = [_text(row, ["description"])]
@@ -163,7 +166,7 @@ def _text(row: Row, names: list[str], default: str | None = None) -> str:
         value: Any = row
         for part in name.split("."):
             value = value.get(part) if isinstance(value, dict) else None
-        if value is None:
+        if value is None or (isinstance(value, float) and math.isnan(value)):  # how some writers put nothing
             continue
         if isinstance(value, bool) or not isinstance(value, (str, int, float)):
             raise DataError(f"{name!r} holds {type(value).__name__}, expected text")

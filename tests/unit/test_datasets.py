@@ -6,6 +6,7 @@ Rows of layouts that no real rows are at hand for were made by hand, in the colu
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -137,10 +138,16 @@ def test_rows_that_cannot_be_used_are_reported_by_number(tmp_path: Path) -> None
 
 def test_interactive_and_file_based_contests_are_left_out_with_the_reason(tmp_path: Path) -> None:
     row = MADE_BY_HAND["codeforces"]
-    write(tmp_path / "codeforces.jsonl", [row, row | {"input_mode": "file"}, row | {"interaction_format": "Ask."},
-                                         row | {"official_tests": []}])  # fmt: skip
+    others = {
+        "input_mode": "file",
+        "interaction_format": "Ask.",
+        "official_tests": [],
+        "official_tests_complete": False,
+    }
+    write(tmp_path / "codeforces.jsonl", [row, *(row | {name: value} for name, value in others.items())])
     dataset = catalogue.load("codeforces", tmp_path, seed=0)
-    assert len(dataset.examples) == 1 and [found.row for found in dataset.rejected] == [2, 3, 4]
+    assert len(dataset.examples) == 1 and [found.row for found in dataset.rejected] == [2, 3, 4, 5]
+    assert "official_tests are not complete" in dataset.rejected[-1].reason
 
 
 @pytest.mark.parametrize("damage", ["empty", "truncated", "not parquet", "no rows", "missing"])
@@ -213,6 +220,9 @@ def test_own_data_of_every_task_is_read(tmp_path: Path) -> None:
         (OWN | {"task": "maths"}, "row 2: 'task' is 'maths', expected one of math"),
         (OWN | {"answer": ""}, "row 2: 'answer' is missing, empty or not a text"),
         (OWN | {"answer": True}, "row 2: 'answer'"),
+        (OWN | {"answer": math.nan}, "row 2: 'answer' is nan, which is no number"),
+        (OWN | {"answer": math.inf}, "row 2: 'answer' is inf"),
+        ({"messages": [{"role": "user", "content": " "}], "answer": "2", "task": "math"}, "row 2: a turn of the user"),
         (OWN | {"promt": "x"}, "row 2: unknown column 'promt'"),
         ({"answer": "2", "task": "math"}, "row 2: expected either 'prompt' or 'messages'"),
         (OWN | {"prompt": " "}, "row 2: 'prompt' is not a text, or empty"),
@@ -328,3 +338,12 @@ def test_planted_contamination_is_found_and_nothing_else() -> None:
     assert [(o.test, o.train, o.kind) for o in found] == [(0, 2, "exact"), (1, 1, "ngram")]
     assert found[1].share == 18 / 20  # 18 of its 20 runs of 13 words
     assert find_overlaps(train, test[2:]) == []
+
+
+def test_questions_without_words_are_no_match_and_writing_without_spaces_has_runs() -> None:
+    assert find_overlaps(["∑ ∫ ?", "!!!"], ["!!!", "?"]) == []
+    chinese = "小明有三个苹果和五个梨他又买了七个苹果请问他一共有多少个水果"
+    found = find_overlaps(
+        [f"题目一{chinese}"], [f"练习{chinese}呢", "一个完全不同的问题与其他任何问题都没有共同的字句"]
+    )
+    assert [(o.test, o.train, o.kind) for o in found] == [(0, 0, "ngram")]
