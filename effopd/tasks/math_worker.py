@@ -101,7 +101,7 @@ def _apart(gold: Any, answer: Any) -> bool:
     if all(isinstance(value, sympy.Tuple | sympy.MatrixBase) for value in pair):
         return len(gold) == len(answer) and any(map(_apart, gold, answer))
     if all(isinstance(value, sympy.FiniteSet) for value in pair):
-        return any(all(_apart(part, other) for other in answer) for part in gold)
+        return any(all(_apart(part, other) for other in answer) for part in set(gold.args) - set(answer.args))
     if all(isinstance(value, sympy.Interval) for value in pair):
         return _apart(gold.start, answer.start) or _apart(gold.end, answer.end)
     return _numbers_apart(gold, answer)
