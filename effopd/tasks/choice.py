@@ -35,14 +35,14 @@ _ANNOUNCED = (
 )
 _CORRECT = re.compile(r"(?<![\w'’])(?P<letter>[A-J])[)\]]?\sis\s(?:the\s)?(?:correct|right|best|answer)\b")
 _CHOSEN = re.compile(
-    r"(?:\bI(?:['’]d|['’]ll|\swill|\swould)?\s(?:choose|pick|select|go\s(?:for|with)|opt\sfor)|\bmy\s(?:choice|pick)"
+    r"(?:\bI(?:['’]d|['’]ll|\swill|\swould|['’]m|\sam)?\s(?:choose|pick|select|go(?:ing)?\s(?:for|with)|opt\sfor)|\bmy\s(?:choice|pick)"
     + _IS + r"|\bI\s(?:believe|guess|say|think)\s(?:that\s)?it(?:['’]s|\sis|\smust\sbe|\sshould\sbe))" + _THEN,
     re.IGNORECASE,
 )  # fmt: skip
 _MENTIONED = re.compile(
     r"(?:answer|option|choice|choose|pick|select)(?:\s(?:choice|option|letter))?(?:" + _IS + ")?" + _THEN, re.IGNORECASE
 )
-_CONCLUDED = r"(?:(?:hence|so|therefore|thus)[,:]?\s)?(?:it(?:['’]s|\sis|\smust\sbe)\s)?"
+_CONCLUDED = r"(?:(?:correct|final|hence|so|therefore|thus)[,:]?\s)?(?:it(?:['’]s|\sis|\smust\sbe)\s)?"
 _LINE = re.compile(r"\s?" + _CONCLUDED + _WRAPPED + r"(?P<letter>[A-J])" + _CLOSED + r"\s?", re.IGNORECASE)
 _ALONE = re.compile(r"^" + _WRAPPED + r"(?P<letter>[A-J])" + _CLOSED + r"\s?(?:$|(?<=[).:]\s))", re.MULTILINE)
 _BOXED = re.compile(_WRAPPED + r"(?:option|choice)?[\s(]*(?P<letter>[A-J])(?![A-Z])", re.IGNORECASE)
@@ -56,7 +56,7 @@ _ONE_BEFORE = re.compile(r"(?<![\w'’])[A-J][)\]]?\s?(?:,\s?(?:and|or)\b|[,/]|a
 _END = re.compile(_CLOSED + r"\s?$", re.MULTILINE)
 _NOT = re.compile(r"(?:not|n't|cannot be|incorrect|wrong|isn't|rule out|eliminate)[\s\w,]{0,24}$", re.IGNORECASE)
 _NOT_IN_CLAUSE = re.compile(r"(?:not|n't|cannot be|incorrect|wrong|isn't)[\s\w]{0,24}$", re.IGNORECASE)
-_MARKUP = re.compile(r"[*`$#>]+|\\[()\[\]]|(?<![A-Za-z0-9}])_+|_+(?![A-Za-z0-9{])")
+_MARKUP = re.compile(r"</?[A-Za-z]+>|[*`$#>]+|\\[()\[\]]|(?<![A-Za-z0-9}])_+|_+(?![A-Za-z0-9{])")
 _TEXT = re.compile(r"\\(?:text|mathrm|mathbf|textbf)\s?\{([^{}]*)\}")
 
 
@@ -110,11 +110,12 @@ def _found(
 
 
 def _is_option(text: str, match: re.Match[str]) -> bool:
-    """Whether a letter is no word: a capital, in brackets, or at the end of a line and neither “a” nor “i”."""
+    """Whether a letter is no word: a capital, in brackets, or ends a line, but “a” and “i” behind a colon alone."""
     start, end = match.span("letter")
     if match["letter"].isupper() or text[start - 1 : start] + text[end : end + 1] == "()":
         return True
-    return match["letter"] not in "ai" and _END.match(text, end) is not None
+    no_word = match["letter"] not in "ai" or text[:start].rstrip(" \"'").endswith(":")
+    return no_word and _END.match(text, end) is not None
 
 
 def _settled(text: str, match: re.Match[str]) -> str | None:

@@ -60,6 +60,9 @@ CASES: list[tuple[str, str | None]] = [
     ("answer is b", "B"), ("The answer is a matter of taste.", None), ("the answer is (a)", "A"), ("Answer: “B”", "B"),
     ("Answer: 'B'.", "B"), ("（Ｃ）", "C"), ("b)", "B"), ("answer: (e) none of these", "E"), ("Answer is B/c of gravity", "B"),
     ("The correct answer is \\textbf{(C)}: 3", "C"), ("Final Answer: \\(\\boxed{C}\\)", "C"), ("A's mass is the answer", None),
+    ("Answer: a", "A"), ("I'm going with C", "C"), ("Final: B", "B"), ("The answer is <b>B</b>.", "B"), ("Answer is: [B]", "B"),
+    ("the answer is f(x)", None), ("The answer is c = 3", None), ("So, the answer would be (A)", "A"), ("Answer - C", "C"),
+    ("The answer is D, and A, B, C are wrong.", "D"), ("C or D? Answer: C", "C"), ("It's B.", "B"),
     # several at once are no answer
     ("Answer: A, B, C, D", None), ("\\boxed{A,B,C,D}", None), ("The answer is A or B", None), ("Answer: A/B", None),
     ("**Answer: A or D**", None), ("The answer is either A or B", None), ("Answer: (A) or (B)", None), ("Answer: A and B", None),
