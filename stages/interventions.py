@@ -14,7 +14,7 @@ from typer import Argument
 
 from effopd.evaluation.accuracy import grade
 from effopd.evaluation.statistics import bootstrap
-from effopd.files import atomic_path, read_json, sha256, write_json
+from effopd.files import DataError, atomic_path, read_json, read_jsonl, sha256, write_json
 from effopd.interventions.experiments import interventions
 from effopd.interventions.scaling import update_norm
 from effopd.params.engine import ALL_BUT_PRECISION, EngineParams
@@ -25,6 +25,7 @@ from effopd.params.run import RunParams
 from effopd.rollout.policy import open_policy
 from effopd.seeding import generator
 from effopd.tasks.problems import read_problems
+from effopd.trajectory.layout import METRICS
 from effopd.trajectory.store import read_checkpoint, step_folder, stored_steps
 from stages.harness import MODELS, SCRATCH, Stage, run
 from stages.machine import set_up
@@ -46,9 +47,10 @@ def main(name: Annotated[str, Argument(metavar="RUN", help="A folder of checkpoi
     device = set_up(shared)
 
     steps = stored_steps(trained)
+    accuracies = _training_accuracies(trained / METRICS) if params.extrapolated_from else {}
     base, final = read_checkpoint(trained, steps[0]), read_checkpoint(trained, steps[-1])
     policy = open_policy(step_folder(trained, steps[-1]), rollout, precision, device)
-    planned = interventions(base, final, lambda step: read_checkpoint(trained, step), steps, params)
+    planned = interventions(base, final, lambda step: read_checkpoint(trained, step), steps, accuracies, params)
     rows = []
     for intervention, weights in tqdm(planned, desc=f"interventions on {name}", unit="model"):
         scores_file = done / f"{sha256(*(sha256(weight.numpy().tobytes()) for weight in weights.values()))}.json"
@@ -78,6 +80,18 @@ def main(name: Annotated[str, Argument(metavar="RUN", help="A folder of checkpoi
     with atomic_path(INTERVENTIONS / f"{name}.parquet") as file:
         pq.write_table(pa.Table.from_pylist(rows), file, compression="zstd")
     print(f"{name}: {len(rows)} interventions, base {rows[0]['accuracy']:.3f}, trained {rows[1]['accuracy']:.3f}")
+
+
+def _training_accuracies(log: Path) -> dict[int, float]:
+    """Accuracy on training prompts by the step of the weights: a step samples with those of the step before."""
+    found = {}
+    for number, row in enumerate(read_jsonl(log), start=1):
+        if missing := {"step", "accuracy"} - row.keys():
+            raise DataError(f"{log}, row {number}: {min(missing)} is missing")
+        found[row["step"] - 1] = row["accuracy"]
+    if not found:
+        raise DataError(f"{log}: no step is logged")
+    return found
 
 
 if __name__ == "__main__":

@@ -18,11 +18,12 @@ class InterventionParams(Section):
     alpha: list[Share]
     progress: list[Share] = Field(min_length=1)
     beta: list[float]
+    extrapolated_from: list[Share]
     half_width: int = Field(ge=0)
     top_percent: list[Percent]
     bottom_percent: list[Percent]
 
-    @field_validator("methods", "alpha", "progress", "beta", "top_percent", "bottom_percent")
+    @field_validator("methods", "alpha", "progress", "beta", "extrapolated_from", "top_percent", "bottom_percent")
     @classmethod
     def _distinct(cls, values: list[Any]) -> list[Any]:
         if len(set(values)) < len(values):
