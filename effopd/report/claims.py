@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from statistics import fmean
 
 from effopd.report.convergence import Speedup, median_bounds, outcome
 from effopd.report.datasets import Benchmarked
 from effopd.report.estimates import final_accuracy
+from effopd.report.extrapolation import at_step, observations, signed
 from effopd.report.mechanism import Parts
 from effopd.report.mechanism_claims import mechanism_claims
 from effopd.report.ratios import sentence
@@ -41,6 +43,7 @@ def claims(
         _less_time(speedup),
         _best_rate(speedup, results),
         *leap_claims(results, speedup),
+        _overshoot(results, apart),
         _every_scale(results, benchmarked),
     )
 
@@ -121,6 +124,38 @@ def _best_rate(speedup: Speedup, results: Results) -> Claim:
         + " "
         + tried,
         "speedup",
+    )
+
+
+def _overshoot(results: Results, apart: Parts) -> Claim:
+    seen = observations(apart["opd"]) if "opd" in apart else ()
+    tried = [(found, observed.progress) for observed in seen for found in observed.predictions]
+    beyond = [
+        f"{found.name} from {progress * 100:g} % ({signed(found.gap)}, at {found.length:.1f} times the length)"
+        for found, progress in tried
+        if found.overshoots
+    ]
+    checks: list[Check] = [bool(beyond)] if tried else []
+    said = [
+        f"Of {_count(len(tried), 'prediction')} of OPD's final weights, {len(beyond)} overshot"
+        + (f": {', '.join(beyond)}" if beyond else "")
+    ]
+    for observed in seen:
+        mine, other = (at_step(results, method, observed.step) for method in ("effopd", "opd"))
+        if not mine or not other:
+            checks.append(None)
+            said.append(f"EffOPD has no checkpoint at step {observed.step}")
+            continue
+        leaping, plain = (fmean(point.accuracy for point in points) for points in (mine, other))
+        checks.append(leaping >= plain)
+        said.append(f"at step {observed.step} EffOPD has {leaping:.3f} and OPD {plain:.3f}")
+    return Claim(
+        "overshoot",
+        "Fixed extrapolation of OPD sometimes overshoots: its update is longer than the final one, and less accurate "
+        "than the checkpoint it starts from. EffOPD, which validates, is not behind OPD at the same step.",
+        verdict(checks),
+        f"{'; '.join(said)}." if tried else "Nothing was predicted from OPD's first checkpoints.",
+        "extrapolation",
     )
 
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from effopd.files import DataError
 from effopd.seeding import generator
 
-SETTINGS = ("alpha", "progress", "step", "beta", "kind", "centre", "half_width", "percent")
+SETTINGS = ("alpha", "progress", "step", "beta", "extrapolation", "kind", "centre", "half_width", "percent")
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Intervened:
     progress: float | None
     step: int | None
     beta: float | None
+    extrapolation: str | None
     kind: str | None
     centre: int | None
     half_width: int | None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from effopd.report import geometry, learning, updates
 from effopd.report.convergence import Speedup
 from effopd.report.datasets import Benchmarked, benchmarks
+from effopd.report.extrapolation import extrapolation
 from effopd.report.figures import Figure
 from effopd.report.leaps import leaps
 from effopd.report.mechanism import Parts, mechanism
@@ -66,10 +67,13 @@ def chapters(
         ),
         (
             "leaps",
-            "EffOPD, candidate by candidate",
+            "Leaps: checked candidate by candidate, or fixed",
             "At each trigger EffOPD scores the trained weights W on validation problems, then W + m · Δ for one "
-            "multiplier m after another until one falls behind the best so far. The last one that did not is kept.",
-            (leaps(results),),
+            "multiplier m after another until one falls behind the best so far. The last one that did not is kept. "
+            "Fixed extrapolation scores nothing: it predicts the final weights from the first checkpoints, by a line "
+            "through the base (linear), the leading direction of each update over time (RELEX) or a regression with "
+            "accuracy (AlphaOPD).",
+            (leaps(results), extrapolation(results, apart)),
         ),
         (
             "results",

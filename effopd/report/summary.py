@@ -9,6 +9,7 @@ from typing import Any
 from effopd.report.convergence import Speedup
 from effopd.report.datasets import Benchmarked
 from effopd.report.estimates import alignment_at, final_accuracy, measured, middle
+from effopd.report.extrapolation import extrapolated_rows
 from effopd.report.interventions import SETTINGS, Apart, Interval, defined, norm_matched
 from effopd.report.mechanism import NORM_SHARES, Parts, common_norms
 from effopd.report.results import Checkpoint, Results, Run, Spectral
@@ -32,6 +33,8 @@ def summary(
 
     recovery: the checkpoint at `progress` of training, rescaled to the final norms. recovered: its share of the gain
     over the base, (rescaled − base) / (final − base); share_of_final: rescaled / final.
+    extrapolation: by method and share of training observed, the accuracy of the last observed checkpoint, of the final
+    weights as fixed methods predict them, and of EffOPD after as many steps. gap: to that checkpoint.
     methods: each method over its replicates. value, low and high: with an interval over problems; median, smallest and
     largest: over replicates.
     speedup: medians over replicates of OPD's cost / EffOPD's, best_lr_*: the best learning rate's / EffOPD's; null when
@@ -56,6 +59,7 @@ def summary(
             if run.interventions
         },
         "norm_matched": _norm_matched(apart),
+        "extrapolation": {method: extrapolated_rows(results, method, one) for method, one in apart.items()},
         "methods": {method: _method(results.of(method), apart.get(method)) for method in results.methods},
         "benchmarks": [asdict(row) for row in benchmarked],
         "claims": {claim.name: {"verdict": claim.verdict, "finding": claim.finding} for claim in claims},

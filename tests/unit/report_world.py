@@ -33,6 +33,8 @@ LAYERS = 4
 BETAS = (0.5, 0.75, 0.9, 1.1, 1.25, 1.5)
 PROBLEMS = 100  # that interventions are scored on: accuracies in whole per cent have exact scores
 
+LENGTHS = {"observed": 0.25, "linear": 2.0, "relex": 1.5, "alpha_opd": 0.5}  # of updates, the final one's being 1
+
 Row = dict[str, Any]
 Accuracy = Callable[[Row], float]
 
@@ -43,6 +45,10 @@ def plan() -> list[Row]:
         *({"experiment": "alpha", "alpha": a} for a in (0.0, 1.0, 0.5)),
         *({"experiment": "rescaling", "progress": 0.1, "step": 8, "beta": b} for b in (0.0, 1.0, *BETAS)),
         *({"experiment": "rescaling", "progress": 0.5, "step": 32, "beta": b} for b in (0.0, 1.0)),
+        *(
+            {"experiment": "extrapolated", "progress": 0.1, "step": 8, "extrapolation": method}
+            for method in ("observed", "linear", "relex", "alpha_opd")
+        ),
         *({"experiment": "modules", "kind": kind} for kind in ("attention", "mlp")),
         *(
             {"experiment": "window", "kind": kind, "centre": layer, "half_width": 0}
@@ -65,6 +71,8 @@ def document(row: Row) -> float:
         case "rescaling":
             reached = {0.0: 0.5, 0.5: 0.7, 0.75: 0.8, 0.9: 0.86, 1.0: 0.88, 1.1: 0.84, 1.25: 0.7, 1.5: 0.6}[row["beta"]]
             return reached + (0.1 if row["progress"] == 0.5 else 0.0)
+        case "extrapolated":
+            return {"observed": 0.5, "linear": 0.2, "relex": 0.7, "alpha_opd": 0.45}[row["extrapolation"]]
         case "modules":
             return 0.8 if row["kind"] == "mlp" else 0.5
         case "window":
@@ -122,7 +130,7 @@ class World:
             right = round(accuracy(row) * PROBLEMS)
             scores = [1.0] * right + [0.0] * (PROBLEMS - right)
             value = right / PROBLEMS
-            length = update_norm * (1.0 if row["alpha"] is None else row["alpha"])
+            length = update_norm * LENGTHS.get(row["extrapolation"], 1.0 if row["alpha"] is None else row["alpha"])
             measured = {"accuracy": value, "low": value, "high": value, "n": PROBLEMS, "scores": scores}
             rows.append(row | {"update_norm": length} | measured)
         path = self.root / "reports/interventions" / f"{name}.parquet"

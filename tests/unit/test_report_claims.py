@@ -428,7 +428,9 @@ def planted(world: World, name: str, rl: dict[str, float], opd: dict[str, float]
     """The claim with accuracies of some interventions replaced, by experiment and its telling setting."""
 
     def accuracy(changes: dict[str, float], row: Row) -> float:
-        telling = next((row[key] for key in ("alpha", "beta", "kind", "percent") if row[key] is not None), "")
+        telling = next(
+            (row[key] for key in ("alpha", "beta", "extrapolation", "kind", "percent") if row[key] is not None), ""
+        )
         place = "" if row["centre"] is None else f"@{row['centre']}"
         return changes.get(f"{row['experiment']} {telling}{place}".strip(), document(row))
 
@@ -465,6 +467,16 @@ def planted(world: World, name: str, rl: dict[str, float], opd: dict[str, float]
         ("beta", {}, {"rescaling 0.75": 0.95}, "not reproduced", "against the best outside: -0.070"),
         ("beta", {}, {"rescaling 1.5": 0.9}, "not reproduced", "against the best outside: -0.020"),
         ("beta", {"rescaling 0.75": 0.95}, {}, "reproduced", "+0.080"),  # the document's range is OPD's
+        (
+            "overshoot",
+            {},
+            {},
+            "reproduced",
+            "Of 3 predictions of OPD's final weights, 1 overshot: linear from 10 % (-0.3",
+        ),
+        ("overshoot", {}, {}, "reproduced", "at 2.0 times the length); at step 8 EffOPD has 1.000 and OPD 0.400"),
+        ("overshoot", {}, {"extrapolated relex": 0.3}, "reproduced", "2 overshot: linear"),
+        ("overshoot", {}, {"extrapolated linear": 0.5}, "partly", "0 overshot; at"),  # AlphaOPD falls short
         ("leading_rank", {}, {}, "reproduced", "the leading 10 % keep 100 %"),
         ("leading_rank", {}, {"top 10.0": 0.9}, "partly", "keep 90 %"),
     ],
@@ -474,6 +486,21 @@ def test_claims_on_the_mechanism_follow_planted_accuracies(
 ) -> None:
     found = planted(world, name, rl, opd)
     assert (found.verdict, said in found.finding) == (expected, True), found.finding
+
+
+def test_overshooting_is_not_measured_without_predictions_or_without_effopd(world: World) -> None:
+    found = planted(world, "overshoot", {}, {})
+    assert found.figure == "extrapolation"
+    world.run("effopd-0", EFFOPD[:4], steps=(0, 1, 2, 4), spectral=True, triggers=True)  # ends before step 8
+    found = claim(world, "overshoot")
+    assert found.verdict == "partly" and "EffOPD has no checkpoint at step 8" in found.finding
+    world.run("effopd-0", (0.4, 0.4, 0.4, 0.4, 0.0), spectral=True, triggers=True)
+    for replicate in (1, 2):
+        world.run(f"effopd-{replicate}", (0.4, 0.4, 0.4, 0.4, 0.4), spectral=True, triggers=True)
+    assert claim(world, "overshoot").verdict == "partly"  # EffOPD is behind
+    results = world.read()
+    found = next(one for one in claims(results, speedup(results, 0.95), 0.95, {}) if one.name == "overshoot")
+    assert found.verdict == "not measured" and "Nothing was predicted" in found.finding
 
 
 def test_the_periphery_is_compared_by_squared_norms(world: World) -> None:

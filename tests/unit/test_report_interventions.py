@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from report_world import PROBLEMS, World, apart, document
 
 from effopd.files import DataError
+from effopd.report.extrapolation import extrapolation
 from effopd.report.interventions import (
     Apart,
     Intervened,
@@ -24,7 +26,7 @@ from effopd.report.mechanism import mechanism
 def row(
     scores: list[float], alpha: float | None = None, update_norm: float = 1.0, kind: str | None = None
 ) -> Intervened:
-    settings = dict.fromkeys(("progress", "step", "beta", "centre", "half_width", "percent"))
+    settings = dict.fromkeys(("progress", "step", "beta", "extrapolation", "centre", "half_width", "percent"))
     experiment = "modules" if kind else "alpha"
     return Intervened(
         experiment, alpha=alpha, kind=kind, update_norm=update_norm, accuracy=float(np.mean(scores)),
@@ -141,6 +143,61 @@ def test_captions_say_in_words_that_there_is_no_gain_to_share(tmp_path: Path) ->
         "truncation": "RL leading 10 %: an undefined share",
     }.items():
         assert words in drawn[name].caption and "nan" not in drawn[name].caption
+
+
+def test_predictions_stand_beside_the_checkpoint_they_start_from_and_effopd_after_as_many_steps(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    for replicate, accuracy in enumerate((0.4, 0.6, 0.8)):
+        world.run(f"effopd-{replicate}", (0.4, 0.4, 0.4, 0.4, accuracy), spectral=True, triggers=True)
+    results = world.read()
+    drawn = extrapolation(results, apart(results))
+    assert drawn is not None
+    rows = {(row["method"], row["weights"]): row for row in drawn.rows}
+    assert [name for method, name in rows if method == "RL"] == ["observed checkpoint", "linear", "RELEX", "AlphaOPD"]
+    assert {row["progress"] for row in drawn.rows} == {0.1} and {row["step"] for row in drawn.rows} == {8}
+    fixed = {name: (row["accuracy"], row["gap"]) for (method, name), row in rows.items() if method == "RL"}
+    for name, expected in zip(fixed, ((0.5, 0.0), (0.2, -0.3), (0.7, 0.2), (0.45, -0.05)), strict=True):
+        assert fixed[name] == pytest.approx(expected), name
+    effopd = rows["OPD", "EffOPD at that step"]
+    assert effopd["accuracy"] == pytest.approx(0.6) and effopd["gap"] is None
+    assert [effopd[key] for key in ("low", "high", "smallest", "largest")] == pytest.approx([0.58, 0.62, 0.4, 0.8])
+    assert effopd["update_norm"] is None and rows["OPD", "linear"]["update_norm"] == 4.0
+    each = "from 10 % of training, where step 8 has 0.500: linear 0.200 (2.0), RELEX 0.700 (1.5), AlphaOPD 0.450 (0.5)"
+    assert f"OPD {each}; EffOPD after as many steps 0.600." in drawn.caption and f"RL {each}." in drawn.caption
+
+
+def test_predictions_of_replicates_are_averaged(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    for replicate, accuracy in enumerate((0.9, 0.1, 0.2)):
+        changed = {"linear": accuracy}
+        world.intervene(f"opd-{replicate}", lambda row, c=changed: c.get(row["extrapolation"], document(row)))
+    results = world.read()
+    drawn = extrapolation(results, apart(results))
+    assert (
+        drawn is not None and "OPD from 10 % of training, where step 8 has 0.500: linear 0.400 (2.0)" in drawn.caption
+    )
+    (linear,) = (row for row in drawn.rows if (row["method"], row["weights"]) == ("OPD", "linear"))
+    assert [linear[key] for key in ("accuracy", "smallest", "largest")] == pytest.approx([0.4, 0.1, 0.9])
+
+
+def test_lengths_are_left_out_where_nothing_was_trained(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.intervene("rl", update_norm=0.0)
+    results = world.read()
+    drawn = extrapolation(results, apart(results))
+    assert drawn is not None and "step 8 has 0.500: linear 0.200, RELEX 0.700, AlphaOPD 0.450." in drawn.caption
+    assert "nan" not in drawn.caption
+
+
+def test_without_extrapolation_there_is_no_figure(tmp_path: Path) -> None:
+    results = World(tmp_path).read()
+    without = {
+        method: replace(
+            one, replicates=tuple(tuple(row for row in run if not row.extrapolation) for run in one.replicates)
+        )
+        for method, one in apart(results).items()
+    }
+    assert extrapolation(results, without) is None
 
 
 def test_equal_lengths_are_compared_on_the_line_between_measured_ones(tmp_path: Path) -> None:

@@ -120,7 +120,10 @@ def test_the_summary_keeps_the_names_that_others_read(world: World) -> None:
     assert {"progress", "base", "rescaled", "final", "recovered"} <= found["recovery"]["opd-0"].keys()
     assert found["recovery"]["opd-0"]["recovered"] == pytest.approx(0.48 / 0.6)  # from 0.4 to 0.88 of 1
     assert found["recovery"]["rl"]["progress"] == 8 / 64
-    assert len(found["interventions"]["rl"]) == 26 and "scores" not in found["interventions"]["rl"][0]
+    assert len(found["interventions"]["rl"]) == 30 and "scores" not in found["interventions"]["rl"][0]
+    predicted = {row["weights"]: row for row in found["extrapolation"]["opd"]}
+    assert predicted["RELEX"]["accuracy"] == 0.7 and predicted["RELEX"]["gap"] == pytest.approx(0.2)
+    assert predicted["EffOPD at that step"]["accuracy"] == 1.0 and predicted["EffOPD at that step"]["gap"] is None
     flat = metrics(results, gain, parts)
     assert flat["recovered_opd"] == pytest.approx(0.8)
     assert flat["speedup_steps"] == pytest.approx(2**3.25) and flat["alignment_opd_at_20"] == pytest.approx(0.76)
@@ -160,7 +163,10 @@ def test_a_run_that_was_not_evaluated_is_named(tmp_path: Path) -> None:
         (["models/rl"], set()),
         (["models/effopd-0"], {"candidates"}),
         (["models/rl", "models/effopd-0", "reports/paths.json"], {"candidates", "paths"}),
-        (["reports/interventions"], {"alpha", "modules", "windows", "rescaling", "beta", "truncation"}),
+        (
+            ["reports/interventions"],
+            {"alpha", "modules", "windows", "rescaling", "beta", "truncation", "extrapolation"},
+        ),
         (["reports/spectral"], {"norms", "norm_map", "alignment", "spectra"}),
     ],
 )
@@ -196,9 +202,11 @@ def test_each_claim_stands_in_the_chapter_of_its_figure(world: World) -> None:
     assert order == sorted(order)
     overview, _, chapters_text = text.partition('<h2 id="runs">')
     linked = re.findall(r'href="#claim-(\w+)"', overview)
-    assert len(linked) == len(set(linked)) == 33 and all(f'id="claim-{name}"' in chapters_text for name in linked)
+    assert len(linked) == len(set(linked)) == 34 and all(f'id="claim-{name}"' in chapters_text for name in linked)
     lock_in = text[text.index('<h2 id="lock-in">') : text.index('<h2 id="leaps">')]
     assert 'id="claim-early_direction"' in lock_in and 'id="claim-effective_rank"' in lock_in
+    leaps = text[text.index('<h2 id="leaps">') : text.index('<h2 id="results">')]
+    assert 'id="claim-overshoot"' in leaps and 'id="extrapolation"' in leaps
 
 
 def test_methods_are_summed_up_with_intervals_and_ranges(tmp_path: Path) -> None:
@@ -351,7 +359,7 @@ def test_every_figure_is_saved_with_its_numbers(world: World, tmp_path: Path) ->
     results = world.read()
     drawn = figures(chapters(results, speedup(results, 0.95), apart(results)))
     save(drawn, tmp_path)
-    assert len(drawn) == 16
+    assert len(drawn) == 17
     for figure in drawn:
         assert (tmp_path / f"{figure.name}.svg").read_text().startswith("<svg")
         assert len(list(csv.DictReader((tmp_path / f"{figure.name}.csv").open()))) == len(figure.rows) > 0
