@@ -190,8 +190,9 @@ def _judge(tests: CodeTests, completion: str, sandboxed: bool) -> _Result:
     for number, (given, expected) in enumerate(zip(tests.inputs, tests.outputs, strict=True), start=1):
         stdin = given if tests.function is None else json.dumps(given)
         outcome = program.run(stdin.encode("utf-8", "surrogatepass"), limits)
-        if outcome.end in ("cpu time", "wall time"):
-            return _Result(wrong(f"test {number} of {total}: out of {outcome.end}"), outcome.end == "wall time")
+        if outcome.end in ("cpu time", "wall time", "threads"):
+            by_clock = outcome.end != "cpu time"  # with all its threads, a program may have met the clock too
+            return _Result(wrong(f"test {number} of {total}: out of {outcome.end}"), by_clock)
         if not outcome.succeeded:
             return _Result(wrong(f"test {number} of {total}: {_complaint(outcome)}"))
         if not _accepts(tests, given, expected, outcome, sandboxed):
@@ -230,7 +231,9 @@ def _complaint(outcome: Outcome) -> str:
     if outcome.end == "output":
         return "too much output"
     last = shortened((outcome.stderr.strip().splitlines() or [""])[-1], 120)
-    return f"ended by signal {outcome.status}" if outcome.end == "signal" else f"exit status {outcome.status} ({last})"
+    if outcome.end == "signal":
+        return f"ended by signal {outcome.status}" + (f" ({last})" if last else "")
+    return f"exit status {outcome.status} ({last})"
 
 
 def _text(outcome: Outcome) -> str:

@@ -11,9 +11,11 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
@@ -206,9 +208,104 @@ int main(){ long a=syscall(SYS_clone,17L,0,0,0,0); if(a==0)_exit(0); int e=errno
         assert first > 0 and second > 0
 
 
+THREAD_BOMBS = {  # each tries to have 2,000 threads, says how many it got, and ends
+    "small stacks": """#include <pthread.h>
+#include <stdio.h>
+#include <unistd.h>
+void* rest(void*){ pause(); return nullptr; }
+int main(){ pthread_attr_t a; pthread_t t; int n=0; pthread_attr_init(&a); pthread_attr_setstacksize(&a,16384);
+  while(n<2000 && !pthread_create(&t,&a,rest,nullptr)) n++;
+  printf("%d\\n",n); fflush(stdout); _exit(0); }""",
+    "one stack for all": """#include <sched.h>
+#include <stdio.h>
+#include <unistd.h>
+#include <sys/syscall.h>
+alignas(16) static char stack[65536];
+int rest(void*){ for(;;) syscall(SYS_pause); }
+int main(){ int n=0, flags=CLONE_VM|CLONE_FS|CLONE_FILES|CLONE_SIGHAND|CLONE_THREAD|CLONE_SYSVSEM;
+  while(n<2000 && clone(rest,stack+sizeof stack,flags,nullptr)>0) n++;
+  printf("%d\\n",n); fflush(stdout); _exit(0); }""",
+}
+
+
+@pytest.mark.parametrize("bomb", THREAD_BOMBS)
+def test_a_bounded_thread_bomb_multiplies_outside_the_sandbox_alone(bomb: str) -> None:
+    for sandboxed, threads in ((True, LIMITS.threads - 1), (False, 2000)):
+        program = programs.prepare("c++", THREAD_BOMBS[bomb], sandboxed=sandboxed)
+        assert not isinstance(program, str)
+        assert program.run(b"", LIMITS).stdout == b"%d\n" % threads
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the test above is an ordinary user's already")
+@pytest.mark.parametrize("bomb", THREAD_BOMBS)
+def test_a_thread_bomb_that_an_ordinary_user_runs_is_bounded_too(bomb: str) -> None:
+    # the ordinary user may not see where this Python is, so everything is loaded first and the program needs none
+    grade = f"""import os, sys
+from pathlib import Path
+from effopd.sandbox import programs, run
+program = programs.prepare("c++", {THREAD_BOMBS[bomb]!r})
+os.setgroups([])
+os.setgid(1 << 29)
+os.setuid(1 << 29)
+sys.base_prefix = "/usr"
+print(program.run(b"", run.Limits()).stdout.decode())"""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        inside = os.environ | {"TMPDIR": folder}
+        ended = subprocess.run([sys.executable, "-c", grade], env=inside, capture_output=True, check=False, timeout=60)
+    assert ended.stdout.split() == [b"%d" % (LIMITS.threads - 1)], ended.stderr
+
+
+def test_the_threads_of_one_program_are_not_counted_with_anothers() -> None:
+    crowd = programs.prepare("c++", THREAD_BOMBS["small stacks"].replace("_exit(0)", "sleep(2); _exit(0)"))
+    assert not isinstance(crowd, str)
+    with ThreadPoolExecutor(3) as pool:
+        said = list(pool.map(lambda _: crowd.run(b"", LIMITS).stdout, range(3)))
+    assert said == [b"%d\n" % (LIMITS.threads - 1)] * 3
+
+
+def test_a_compiler_may_not_multiply_without_end_either() -> None:
+    bomb = """import os, time
+n = 0
+try:
+  while n < 2000:
+    if not os.fork(): time.sleep(9)
+    n += 1
+except OSError: pass
+print(n)"""
+    outcome = python(bomb, limits=Limits(processes=True))
+    assert outcome.stdout == b"%d\n" % (LIMITS.threads - 1)
+
+
+def test_a_program_out_of_time_with_all_its_threads_ended_by_them() -> None:
+    for then, end in (("for(;;);", "threads"), ("sleep(60);", "threads"), ("_exit(1);", "exit")):
+        program = programs.prepare("c++", THREAD_BOMBS["one stack for all"].replace("_exit(0);", then))
+        assert not isinstance(program, str)
+        assert program.run(b"", LIMITS).end == end
+
+
 def test_threads_still_work() -> None:
     source = "import threading\nt = [threading.Thread(target=print, args=('x',)) for _ in range(3)]\n"
     assert python(source + "for x in t: x.start()\nfor x in t: x.join()").stdout == b"x\nx\nx\n"
+    with_the_library = """#include <thread>
+#include <vector>
+#include <atomic>
+#include <stdio.h>
+int main(){ std::atomic<int> n{0}; std::vector<std::thread> t;
+  for(int i=0;i<4;i++) t.emplace_back([&]{ n++; });
+  for(auto& x: t) x.join(); printf("%d",n.load()); }"""
+    program = programs.prepare("c++", with_the_library)
+    assert not isinstance(program, str)
+    assert program.run(b"", LIMITS).stdout == b"4"
+
+
+def test_a_program_is_nobody() -> None:
+    source = """import os
+print(os.getuid() >= 65534, os.getgid() >= 65534, set(os.getgroups()) <= {65534})
+for change in (os.setuid, os.setgid, lambda root: os.setgroups([root])):
+  try: change(0)
+  except OSError: print('refused')"""
+    assert python(source).stdout.split() == [b"True"] * 3 + [b"refused"] * 3
 
 
 def test_a_child_left_behind_dies_with_its_sandbox() -> None:

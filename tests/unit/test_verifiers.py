@@ -334,6 +334,29 @@ def test_only_the_clocks_verdict_is_reached_twice(monkeypatch: pytest.MonkeyPatc
 
 
 @needs_bubblewrap
+def test_a_thread_bomb_has_an_ordinary_verdict_that_says_so() -> None:
+    problem = Problem("code", "", CodeTests(inputs=["1\n"], outputs=["1\n"], seconds=1).to_json())
+    one_stack = """#include <sched.h>
+#include <unistd.h>
+#include <sys/syscall.h>
+alignas(16) static char stack[65536];
+int rest(void*){ for(;;) syscall(SYS_pause); }
+int main(){ int flags=CLONE_VM|CLONE_FS|CLONE_FILES|CLONE_SIGHAND|CLONE_THREAD|CLONE_SYSVSEM;
+  for(;;) clone(rest,stack+sizeof stack,flags,nullptr); }"""
+    library = "#include <thread>\n#include <unistd.h>\nint main(){ for(;;) std::thread([]{ pause(); }).detach(); }"
+    python = """import threading, time
+threading.stack_size(65536)
+while True: threading.Thread(target=time.sleep, args=(60,), daemon=True).start()"""
+    bombs = {
+        f"```cpp\n{one_stack}\n```": "out of threads",
+        f"```cpp\n{library}\n```": "ended by signal 6 (what(): Resource temporarily unavailable)",
+        f"```python\n{python}\n```": "exit status 1 (RuntimeError: can't start new thread)",
+    }
+    verdicts = verify_all([problem] * len(bombs), list(bombs), workers=1)
+    assert [(v.score, v.reason) for v in verdicts] == [(0.0, f"test 1 of 1: {reason}") for reason in bombs.values()]
+
+
+@needs_bubblewrap
 def test_tests_of_the_wrong_shape_name_the_problem() -> None:
     for answer in (
         "{",
