@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
-from ruamel.yaml.nodes import MappingNode, SequenceNode
+from ruamel.yaml.nodes import CollectionNode, MappingNode, Node
 
 from pipeline.errors import PipelineError
 
@@ -52,30 +52,68 @@ def name_of(overrides: tuple[Override, ...]) -> str:
 def apply_overrides(text: str, overrides: tuple[Override, ...]) -> str:
     """The YAML document with the new values in it and every other character, comments included, as it was.
 
-    Raises PipelineError for a key that the document does not have, or a value of another type than the one it replaces.
+    Raises PipelineError for a key that the document does not have, a value of another type than the one it replaces, or
+    one that cannot be changed alone.
     """
+    try:
+        document = _read(text)
+    except YAMLError as error:
+        raise PipelineError(f"params.yaml: {' '.join(str(error).split())}") from error
     for override in overrides:
-        start, end, old = _find(text, override.key)
-        text = text[:start] + _as_yaml(convert(override, old)) + text[end:]
+        before, after, old = _split(text, document, override.key)
+        new = convert(override, old)
+        text = before + _as_yaml(new) + after
+        wanted = _changed(document, override.key.split("."), new)
+        try:
+            document = _read(text)
+        except YAMLError:
+            document = None
+        if repr(document) != repr(wanted):  # unlike ==, this tells 1 from 1.0 and from true
+            raise PipelineError(
+                f"overrides: {override.key}: {override.text!r} would change other values too, or not arrive as it is; "
+                "does params.yaml share this value (& and *)?"
+            )
     return text
 
 
-def _find(text: str, key: str) -> tuple[int, int, object]:
-    """Where the value of a dotted key stands in the document, and the value."""
-    try:
-        node, value = YAML(pure=True).compose(text), YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
-        raise PipelineError(f"params.yaml: {' '.join(str(error).split())}") from error
+def _read(text: str) -> object:
+    return YAML(typ="safe", pure=True).load(text)
+
+
+def _changed(document: object, path: list[str], new: object) -> object:
+    """The document with another value at the path; the given one stays as it is."""
+    if not path:
+        return new
+    assert isinstance(document, dict)
+    return {**document, path[0]: _changed(document[path[0]], path[1:], new)}
+
+
+def _split(text: str, document: object, key: str) -> tuple[str, str, object]:
+    """What stands before and what after the value of a dotted key, and the value."""
+    node, value = YAML(pure=True).compose(text), document
     for depth, part in enumerate(key.split(".")):
-        inner = {name.value: child for name, child in node.value} if isinstance(node, MappingNode) else {}
+        inner = {name.value: (name, child) for name, child in node.value} if isinstance(node, MappingNode) else {}
         if part not in inner or not isinstance(value, dict) or part not in value:
             known = ", ".join(inner) or "none"
             where = ".".join(key.split(".")[: depth + 1])
             raise PipelineError(f"overrides: {key}: params.yaml has no {where!r}; known there: {known}")
-        node, value = inner[part], value[part]
-    block_list = isinstance(node, SequenceNode) and not node.flow_style
-    last = node.value[-1] if block_list else node  # a block's own end lies behind the comments that follow it
-    return node.start_mark.index, last.end_mark.index, value
+        (name, node), value = inner[part], value[part]
+    start, end = node.start_mark.index, _last(node).end_mark.index
+    end = start + len(text[start:end].rstrip())  # a block of text takes the empty lines behind it along
+    if start == end:  # nothing is written there, and the mark is that of whatever follows
+        colon = text.index(":", name.end_mark.index) + 1
+        return f"{text[:colon]} ", text[colon:], value
+    # the dashes of a list may stand below their key's first letter, where no other value may
+    deeper = "  " if node.start_mark.column <= name.start_mark.column else ""
+    return text[:start] + deeper, text[end:], value
+
+
+def _last(node: Node) -> Node:
+    """The end of a block: its last value, since its own end lies behind the comments that follow it."""
+    while isinstance(node, CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        node = last[1] if isinstance(node, MappingNode) else last
+    return node
 
 
 def _as_yaml(value: object) -> str:
@@ -87,7 +125,8 @@ def _as_yaml(value: object) -> str:
         return "e".join([mantissa if "." in mantissa else f"{mantissa}.0", *exponent])
     if isinstance(value, list):
         return f"[{', '.join(_as_yaml(item) for item in value)}]"
-    return json.dumps(value, ensure_ascii=False)  # strings, integers, booleans and null are the same in both
+    # strings, integers, booleans and null are the same in both; a date arrives as text, which is noticed
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def convert(override: Override, old: object) -> object:

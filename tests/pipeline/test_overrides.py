@@ -1,5 +1,7 @@
 """Overrides change exactly the values that they name and refuse everything else in one line."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 from ruamel.yaml import YAML
@@ -49,6 +51,52 @@ def test_only_the_named_value_changes_and_yaml_1_1_and_1_2_read_it_alike(line: s
     key = line.strip("'").partition("=")[0].partition(".")[2]
     in_1_1, in_1_2 = yaml.safe_load(text)["run"][key], YAML(typ="safe", pure=True).load(text)["run"][key]
     assert in_1_1 == in_1_2 and type(in_1_1) is type(in_1_2)
+
+
+@pytest.mark.parametrize(
+    ("document", "line", "changed"),
+    [
+        ("a:\n  b:\n  - 1\n  - 2\n  # on c\n  c: 1\n", "'a.b=[3, 4]'", "a:\n  b:\n    [3, 4]\n  # on c\n  c: 1\n"),
+        ("b:\n- x: 1\n  y: 2\n# on c\nc: 1\n", "'b=[3]'", "b:\n  [3]\n# on c\nc: 1\n"),
+        ("a:\n  b:\n  c: 1\n", "a.b=5", "a:\n  b: 5\n  c: 1\n"),
+        ("a:\n  b:  # why\n\n  c:\n", "a.b=x a.c=y", 'a:\n  b: "x"  # why\n\n  c: "y"\n'),
+        ("a: {b: , c: 1}\n", "a.b=5", "a: {b: 5 , c: 1}\n"),
+        ("a: |\n  one\n  # two\n\n# on b\nb: 1\n", "a=three", 'a: "three"\n\n# on b\nb: 1\n'),
+        ("a: &x 1\nb: 2\n", "a=3", "a: 3\nb: 2\n"),
+    ],
+)
+def test_a_value_is_replaced_however_it_is_written(document: str, line: str, changed: str) -> None:
+    assert apply_overrides(document, parse_overrides(line)) == changed
+
+
+def test_a_list_can_be_replaced_after_dvc_has_written_the_file(tmp_path: Path) -> None:
+    from dvc.utils.hydra import apply_overrides as let_dvc_write
+
+    path = tmp_path / "params.yaml"
+    path.write_text(DOCUMENT)
+    let_dvc_write(str(path), ["run.seed=2"])
+    assert "\n  - 1.0e-4\n" in path.read_text()
+    text = apply_overrides(path.read_text(), parse_overrides("'run.rates=[5, 6]' 'run.steps=[7]'"))
+    expected = yaml.safe_load(path.read_text())["run"] | {"rates": [5, 6], "steps": [7]}
+    assert yaml.safe_load(text) == {"run": expected}
+
+
+@pytest.mark.parametrize(
+    ("document", "line"),
+    [
+        ("a: &x 1\nb: *x\n", "a=3"),
+        ("a: &x 1\nb: *x\n", "b=3"),
+        ("a: &x\n  c: 1\nb: *x\n", "a.c=3"),
+        ("a: &x\n  c: 1\nb:\n  <<: *x\n", "a.c=3"),
+        ("a: {b, c: 1}\n", "a.b=3"),
+        ("a: [1]\n", "a=[2020-01-01]"),
+    ],
+)
+def test_a_value_that_cannot_be_changed_alone_is_refused_in_one_line(document: str, line: str) -> None:
+    with pytest.raises(PipelineError) as caught:
+        apply_overrides(document, parse_overrides(line))
+    assert "would change other values too, or not arrive as it is" in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_several_overrides_apply_together() -> None:
