@@ -45,6 +45,8 @@ def serve(root: Path, port: int, limit: int) -> None:
         **path_first(),
         "PREFECT_API_URL": f"http://{HOST}:{port}/api",
         "PREFECT_UI_API_URL": f"http://{HOST}:{port}/api",
+        # or any page that is open in the same browser could read and start runs
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://{HOST}:{port},http://localhost:{port}",
         REPORTS_URL: reports,
         "PYTHONPATH": os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")])),
     }

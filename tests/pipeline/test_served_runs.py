@@ -136,5 +136,14 @@ def test_everything_listens_on_loopback_only_and_nothing_is_reported(server: Ser
     assert settings["server"]["analytics_enabled"] is False
 
 
+def test_only_the_servers_own_pages_may_use_its_api(server: Server) -> None:
+    def allowed(origin: str) -> bool:
+        asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+        return httpx.options(f"{server.api}/flow_runs/filter", headers=asked, timeout=60).is_success
+
+    assert allowed(f"http://127.0.0.1:{server.port}") and allowed(f"http://localhost:{server.port}")
+    assert not allowed("http://evil.example") and not allowed("http://127.0.0.1:9")
+
+
 def test_the_schedule_of_the_deployment_is_off(server: Server) -> None:
     assert [(entry["slug"], entry["active"]) for entry in server.deployment()["schedules"]] == [("nightly", False)]
