@@ -1,5 +1,6 @@
 """The flow: one Prefect task per stage instance, edges as DVC has them, independent stages in parallel."""
 
+import threading
 from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
@@ -28,6 +29,7 @@ from pipeline.runner import Runner, watch_for_cancellation
 from pipeline.settings import read_settings
 from pipeline.stage import StageResult, release_dead_locks
 from pipeline.workspace import (
+    CANCELLED,
     check_params,
     choose_workspace,
     exclusive,
@@ -64,19 +66,22 @@ def repro(
         share: Fetch finished stages from the DVC remote first and push what this run made afterwards.
         workspace: Folder of the DVC project.
     """
-    try:
-        return reproduce(
-            Path(workspace).resolve(),
-            tuple(targets.split()),
-            overrides,
-            experiment,
-            force=force,
-            max_parallel=max_parallel,
-            wait=busy == "wait",
-            share=share,
-        )
-    except PipelineError as error:  # a user's mistake needs one line, not a traceback
-        return Failed(message=str(error))
+    with watch_for_cancellation(UUID(flow_run.id), get_run_logger().warning) as cancelled:
+        try:
+            state = reproduce(
+                Path(workspace).resolve(),
+                tuple(targets.split()),
+                overrides,
+                experiment,
+                force=force,
+                max_parallel=max_parallel,
+                wait=busy == "wait",
+                share=share,
+                cancelled=cancelled,
+            )
+        except PipelineError as error:  # a user's mistake needs one line, not a traceback
+            state = Failed(message=str(error))
+    return Cancelled(message="Stopped on request; the next run goes on from here.") if cancelled.is_set() else state
 
 
 # Flat values are JSON already; Prefect would import FastAPI to make sure.
@@ -93,11 +98,13 @@ def reproduce(
     max_parallel: int,
     wait: bool,
     share: bool,
+    cancelled: threading.Event,
 ) -> State[Any]:
-    """What the flow does, with its parameters parsed. Raises PipelineError where the run cannot start or go on."""
+    """What the flow does, with its parameters parsed. Raises PipelineError where the run cannot start or go on, or is
+    `cancelled`."""
     logger = get_run_logger()
     place = choose_workspace(root, overrides, experiment)
-    with exclusive(place, wait=wait, say=logger.info) as lock:
+    with exclusive(place, wait=wait, say=logger.info, cancelled=cancelled) as lock:
         if place.name:
             prepare_copy(place, parse_overrides(overrides))
             logger.info("running in the copy %s", place.root)
@@ -105,25 +112,22 @@ def reproduce(
             check_params(place.root)
         if share:
             release_dead_locks(place.root)
-            fetch_results(place.root)
+            fetch_results(place.root, cancelled)
         plan = scout.plan(place.root, targets, force=force, check=not (place.name or share))
         runner = Runner(place, plan, force=force, pull=share, max_parallel=max_parallel, lock=lock)
         with publishing() as publish:
             publish(publish_plan, plan)
-            with (
-                order_kept(place.root, plan.dag.stages),
-                watch_for_cancellation(UUID(flow_run.id), logger.warning) as cancelled,
-            ):
+            with order_kept(place.root, plan.dag.stages):
                 runner.run(cancelled)
             publish(publish_summary, runner.table())
             publish(publish_picture, plan.dag, {name: result.outcome for name, result in runner.results.items()})
             if cancelled.is_set():
-                return Cancelled(message="Stopped on request; the next run goes on from here.")
+                raise PipelineError(CANCELLED)
             publish(publish_report, place.root, place.name, read_settings(place.root).report)
             if place.name or any(result.outcome is not Outcome.CACHED for result in runner.results.values()):
                 publish_diffs(place.root)
         if share:
-            push_results(place.root)
+            push_results(place.root, cancelled)
         state = final_state(runner.results)
         if place.name and state.is_completed():
             save_experiment(place)

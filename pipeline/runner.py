@@ -1,6 +1,7 @@
 """Turn a plan into Prefect tasks: start each stage as soon as all that it needs is done, and note how it ended."""
 
 import contextlib
+import contextvars
 import functools
 import queue
 import re
@@ -53,7 +54,7 @@ class Runner:
         stopped; no stage is left running when this returns or raises."""
         running = 0
         try:
-            while self._todo or running:
+            while (self._todo or running) and not cancelled.is_set():
                 for name in [name for name in self._todo if self._ready(name)]:
                     if self._immediate(name):
                         state = self._task(name)(return_state=True, wait_for=self._edges(name))
@@ -68,8 +69,6 @@ class Runner:
                     else:
                         continue
                     self._todo.remove(name)
-                if cancelled.is_set():
-                    return
                 more = any(self._ready(name) and self._immediate(name) for name in self._todo)
                 if not more and (self._todo or running):
                     running -= self._note_the_next()
@@ -229,22 +228,32 @@ class Runner:
 
 @contextlib.contextmanager
 def watch_for_cancellation(flow_run_id: UUID, say: Callable[[str], None]) -> Iterator[threading.Event]:
-    """An event that is set soon after somebody cancels the flow run, also where no worker delivers a signal."""
+    """An event that is set soon after somebody cancels the flow run, also where no worker delivers a signal.
+
+    The server is asked at once, now and then, and when the block has ended: once a run is cancelling, Prefect accepts
+    no other end than Cancelled.
+    """
     cancelled, ended = threading.Event(), threading.Event()
 
     def ask() -> None:
         client: SyncPrefectClient | None = None
-        while not ended.wait(POLL):
+        last = False
+        while True:
             with contextlib.suppress(Exception):  # the server may be away for a while
                 client = client or get_client(sync_client=True)
                 state = client.read_flow_run(flow_run_id).state
                 if state is not None and (state.is_cancelling() or state.is_cancelled()):
+                    cancelled.set()  # before anything is said: where nobody reads what is said, this thread ends there
                     say("the run was cancelled, stopping its stages")
-                    cancelled.set()
                     return
+            if last:
+                return
+            last = ended.wait(POLL)
 
-    threading.Thread(target=ask, daemon=True).start()
+    thread = threading.Thread(target=contextvars.copy_context().run, args=(ask,), daemon=True)
+    thread.start()
     try:
         yield cancelled
     finally:
         ended.set()
+        thread.join(timeout=5)

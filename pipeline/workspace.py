@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +18,11 @@ from pathlib import Path
 from pipeline.errors import PipelineError
 from pipeline.overrides import Override, apply_overrides, name_of, parse_overrides
 from pipeline.settings import read_settings
-from pipeline.stage import path_first
+from pipeline.stage import TICK, path_first
 
 PARAMS = "params.yaml"
+NEVER = threading.Event()  # when what nobody can cancel is cancelled
+CANCELLED = "stopped on request"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
@@ -74,11 +76,14 @@ def claim(workspace: Workspace) -> bool:
 
 
 @contextlib.contextmanager
-def exclusive(workspace: Workspace, *, wait: bool, say: Callable[[str], None]) -> Iterator[int]:
+def exclusive(
+    workspace: Workspace, *, wait: bool, say: Callable[[str], None], cancelled: threading.Event = NEVER
+) -> Iterator[int]:
     """Hold the workspace for one run; yields the lock's file descriptor.
 
     A stage's leash inherits the descriptor, so the lock outlives a run that was killed until its last stage is gone.
-    The kernel releases it, no file needs to be cleaned up. When another run has it: wait, or raise PipelineError.
+    The kernel releases it, no file needs to be cleaned up. When another run has it: wait, or raise
+    PipelineError, as also when `cancelled` meanwhile.
     """
     path = workspace.lock_path
     claimed = _claimed.pop(path, None)
@@ -92,7 +97,8 @@ def exclusive(workspace: Workspace, *, wait: bool, say: Callable[[str], None]) -
             if not waiting:
                 say(f"waiting for {holder}, which uses {workspace.root}")
             waiting = True
-            time.sleep(0.5)
+            if cancelled.wait(TICK):
+                raise PipelineError(CANCELLED)
         _sign(descriptor)
         yield descriptor
     finally:
@@ -196,21 +202,31 @@ def save_experiment(workspace: Workspace) -> None:
     _git(workspace.origin, "fetch", "--quiet", str(workspace.root), "+refs/exps/*:refs/exps/*")
 
 
-def fetch_results(root: Path) -> None:
+def fetch_results(root: Path, cancelled: threading.Event) -> None:
     """Get the history of runs and the recorded outputs from the DVC remote, as far as it has them."""
-    _dvc(root, "pull", "--quiet", "--run-cache", "--allow-missing")
+    _dvc(root, "pull", "--quiet", "--run-cache", "--allow-missing", cancelled=cancelled)
 
 
-def push_results(root: Path) -> None:
+def push_results(root: Path, cancelled: threading.Event) -> None:
     """Send the history of runs and the outputs to the DVC remote."""
-    _dvc(root, "push", "--quiet", "--run-cache")
+    _dvc(root, "push", "--quiet", "--run-cache", cancelled=cancelled)
 
 
-def _dvc(root: Path, *args: str) -> None:
+def _dvc(root: Path, *args: str, cancelled: threading.Event = NEVER) -> None:
+    """Run a command of DVC until it has ended, or end it when `cancelled`; raises PipelineError in one line."""
     command = [sys.executable, "-m", "dvc", *args]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise PipelineError(f"dvc {args[0]}: {' '.join(done.stderr.split()) or f'exited with {done.returncode}'}")
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            while not cancelled.is_set():
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    _, said = process.communicate(timeout=TICK)
+                    break
+            else:
+                raise PipelineError(CANCELLED)
+        finally:
+            process.kill()  # unless it has ended
+    if process.returncode != 0:
+        raise PipelineError(f"dvc {args[0]}: {' '.join(said.split()) or f'exited with {process.returncode}'}")
 
 
 def _git(root: Path, *args: str) -> str:

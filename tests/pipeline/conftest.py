@@ -69,6 +69,7 @@ def deployed(all_served: tuple[Project, Server]) -> Iterator[Project]:
     project, _ = all_served
     yield project
     (project.root / "hold").unlink(missing_ok=True)
+    shutil.rmtree(project.root / ".scratch", ignore_errors=True)  # what a cancelled run would go on from
     project.git("checkout", "-q", ".")
     project.dvc("checkout", "-q", "--force")
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 from pipeline.cli import app
 from pipeline.errors import PipelineError
 from pipeline.settings import read_settings
-from pipeline.workspace import check_params, choose_workspace, exclusive
+from pipeline.workspace import check_params, choose_workspace, exclusive, fetch_results
 
 CODE = Path(__file__).parents[2]
 COMMANDS = CliRunner()
@@ -66,6 +67,16 @@ def test_a_copy_in_which_a_run_is_at_work_is_not_changed_by_a_plan(project: Proj
         done = COMMANDS.invoke(app, arguments)
     assert isinstance(done.exception, PipelineError) and "is in use by" in str(done.exception)
     assert not (place.root / "params.yaml").exists()
+
+
+@pytest.mark.slow
+def test_fetching_from_the_remote_ends_when_the_run_is_cancelled(cold: Project, tmp_path: Path) -> None:
+    cold.git("checkout", "-q", "dvc.lock")
+    cold.dvc("remote", "add", "--default", "shared", str(tmp_path / "nothing-there"))
+    cancelled = threading.Event()
+    threading.Timer(0.2, cancelled.set).start()  # DVC alone takes longer to start
+    with pytest.raises(PipelineError, match="stopped on request"):
+        fetch_results(cold.root, cancelled)
 
 
 @pytest.mark.parametrize(

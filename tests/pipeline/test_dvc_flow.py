@@ -11,6 +11,8 @@ from dvc_project import Project, wait_until
 from prefect import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey, FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Cancelling, Completed
 from typer.testing import CliRunner
 
 from pipeline.cli import app
@@ -156,6 +158,22 @@ def test_two_siblings_run_side_by_side(project: Project) -> None:
     releasing.join()
     assert met and outcomes(state) == {"prepare": "CACHED", "train@0": "RAN", "train@1": "RAN"}
     assert "up to date" in project.dvc("status", "train")
+
+
+def test_a_cancel_that_comes_last_of_all_is_heeded(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything is cached, so the run is over before anybody looks at the server for the second time."""
+
+    def cancel(*_: object) -> State[Any]:
+        with get_client(sync_client=True) as client:
+            client.set_flow_run_state(flow_run.id, Cancelling())  # type: ignore[arg-type]
+        return Completed()
+
+    monkeypatch.setattr("pipeline.flow.final_state", cancel)
+    state = run(project)
+    assert state.is_cancelled()
+    with get_client(sync_client=True) as client:
+        kept = client.read_flow_run(state.state_details.flow_run_id).state  # type: ignore[arg-type]
+    assert kept is not None and kept.is_cancelled()
 
 
 def test_progress_of_a_stage_is_an_artifact(project: Project) -> None:

@@ -6,7 +6,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -16,6 +17,7 @@ from dvc_project import Project, no_locks, wait_until
 from served import CODE, Server, free_port, stage_processes
 
 from pipeline.ui import held
+from pipeline.workspace import choose_workspace, exclusive
 
 pytestmark = pytest.mark.slow
 
@@ -82,6 +84,46 @@ def test_a_cancelled_run_ends_within_15_seconds_leaves_no_lock_and_resumes_to_th
     assert server.finished(run) == ("Completed", "5 RAN, 2 CACHED")
     assert server.said(run).count("resumed at step 3") == 2
     assert project.outputs() == expected
+
+
+@contextmanager
+def alone(project: Project, server: Server) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+    """A run from the command line, to which no worker delivers a cancel; the command and the id of the run."""
+    environment = {**os.environ, "PREFECT_API_URL": server.api, "PYTHONPATH": str(CODE)}
+    command = [sys.executable, "-m", "pipeline", "run"]
+
+    def running() -> list[str]:
+        found = server.post("flow_runs/filter", flow_runs={"state": {"type": {"any_": ["RUNNING"]}}})
+        return [run["id"] for run in found]
+
+    with subprocess.Popen(command, cwd=project.root, env=environment, stderr=subprocess.PIPE) as process:
+        try:
+            wait_until(running)
+            yield process, running()[0]
+        finally:
+            process.terminate()
+
+
+def test_a_cancel_is_heeded_by_a_run_that_waits_for_the_workspace(project: Project, server: Server) -> None:
+    with exclusive(choose_workspace(project.root, "", ""), wait=False, say=print), alone(project, server) as (_, run):
+        wait_until(lambda: "waiting for process" in server.said(run))
+        server.cancel(run)
+        assert server.finished(run, seconds=30)[0] == "Cancelled"
+    assert server.tasks(run) == {}
+
+
+def test_a_cancel_is_heeded_though_nobody_reads_what_the_run_says(project: Project, server: Server) -> None:
+    project.set_param("train", "steps", 10)
+    project.write("hold", "training waits half way\n")
+    scratch = [project.root / f".scratch/models/run-{seed}" for seed in (0, 1)]
+    with alone(project, server) as (process, run):
+        wait_until(lambda: all(path.exists() and path.read_text() == "3" for path in scratch))
+        assert process.stderr is not None
+        process.stderr.close()
+        server.cancel(run)
+        wait_until(lambda: not stage_processes(project.root), 30)
+        assert server.finished(run, seconds=30)[0] == "Cancelled"
+    assert no_locks(project)
 
 
 def test_a_second_run_waits_or_is_refused_as_chosen(project: Project, server: Server) -> None:
