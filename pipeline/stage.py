@@ -124,15 +124,12 @@ def is_transient(tail: deque[str], status: int) -> bool:
 
 
 def explain(tail: deque[str], status: int) -> str:
-    """One line: the last thing that the stage itself said, and how its command ended."""
+    """One line: the last thing that the stage itself said, and how its command ended, in all of DVC's words."""
     said = [line.strip() for line in tail if line.strip()]
-    error = next((line.removeprefix("ERROR: ") for line in said if line.startswith("ERROR: ")), f"exited with {status}")
-    own = [line for line in said[: _index_of_error(said)] if not line.startswith(("Running stage ", "> ", "WARNING: "))]
+    ended = next((index for index, line in enumerate(said) if line.startswith("ERROR: ")), len(said))
+    error = " ".join(line.removeprefix("ERROR: ") for line in said[ended:]) or f"exited with {status}"
+    own = [line for line in said[:ended] if not line.startswith(("Running stage ", "> ", "WARNING: "))]
     return f"{own[-1]} ({error})" if own else error
-
-
-def _index_of_error(said: list[str]) -> int:
-    return next((index for index, line in enumerate(said) if line.startswith("ERROR: ")), len(said))
 
 
 def release_dead_locks(root: Path) -> None:

@@ -87,6 +87,18 @@ def test_only_what_a_retry_can_cure_is_transient(project: Project, command: str,
     assert result.transient is transient, result.message
 
 
+def test_a_lock_that_somebody_else_holds_is_named_with_its_holder_and_a_retry_can_cure_it(project: Project) -> None:
+    project.write("words.txt", "new words\n")
+    holder = {"pid": os.getpid(), "cmd": "dvc repro other"}
+    (project.root / ".dvc/tmp/rwlock").write_text(
+        json.dumps({"write": {str(project.root / "words.txt"): holder}, "read": {}})
+    )
+    result, _ = run_notes(project)
+    assert result.outcome is Outcome.FAILED and result.transient
+    assert f"is busy, it is being blocked by: (PID {os.getpid()}): dvc repro other" in result.message
+    assert "\n" not in result.message
+
+
 def test_a_timeout_ends_the_stage(project: Project) -> None:
     with_command(project, "sleep 600")
     result, _ = run_notes(project, timeout=2.0)
