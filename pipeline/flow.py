@@ -57,7 +57,7 @@ def repro(
 
     Args:
         targets: Stages to reproduce with all that they need, separated by spaces; empty means everything in dvc.yaml.
-        overrides: Parameters for this run only, such as `train.lr=3e-4 score.samples=8`. The run then happens in a copy
+        overrides: Parameters for this run only, `section.key=value`, separated by spaces. The run happens in a copy
             of the workspace; params.yaml is not touched.
         experiment: Name of such a copy and of the DVC experiment that it becomes; empty derives one from the overrides.
         force: Run every stage even if nothing changed.

@@ -1,4 +1,4 @@
-"""Overrides of parameters as text, `train.lr=3e-4 score.samples=8`, and their application to params.yaml."""
+"""Overrides of parameters as text, `section.key=1 section.other=2`, and their application to params.yaml."""
 
 import datetime
 import hashlib
