@@ -1,5 +1,6 @@
 """`python -m pipeline`: plan, run once, or start the UI with everything behind it."""
 
+import contextlib
 import json
 import shlex
 import sys
@@ -30,16 +31,14 @@ def plan(
     root: Root = Path(),
 ) -> None:
     """Show what a run would do, wave by wave, and why; runs nothing."""
-    from pipeline.forecast import make_plan
+    from pipeline import scout
     from pipeline.overrides import parse_overrides
-    from pipeline.workspace import choose_workspace, exclusive, prepare_copy
+    from pipeline.workspace import choose_workspace, copy_to_look_at
 
     overrides = shlex.join(set_ or ())
     place = choose_workspace(root.resolve(), overrides, experiment)
-    if place.name:
-        with exclusive(place, wait=False, say=print):  # a run must not have its copy changed under it
-            prepare_copy(place, parse_overrides(overrides))
-    found = make_plan(place.root, tuple(targets or ()), force=force)
+    with copy_to_look_at(place, parse_overrides(overrides)) if place.name else contextlib.nullcontext():
+        found = scout.survey(place.root, tuple(targets or ()), force=force, check=not place.name)
     rows = sorted(found.forecasts.values(), key=lambda forecast: forecast.wave)
     if as_json:
         keys = ("wave", "stage", "expected", "reason")

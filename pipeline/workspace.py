@@ -149,6 +149,22 @@ def prepare_copy(workspace: Workspace, overrides: tuple[Override, ...]) -> None:
     _share_cache(workspace)
 
 
+@contextlib.contextmanager
+def copy_to_look_at(workspace: Workspace, overrides: tuple[Override, ...]) -> Iterator[None]:
+    """The copy of `prepare_copy` while the block looks at it, removed afterwards unless a run has left it there.
+
+    Raises PipelineError where a run is at work in it, which must not have it changed under it.
+    """
+    with exclusive(workspace, wait=False, say=print):
+        existed = workspace.root.exists()
+        try:
+            prepare_copy(workspace, overrides)
+            yield
+        finally:
+            if not existed:
+                shutil.rmtree(workspace.root, ignore_errors=True)
+
+
 def _copy_files(workspace: Workspace) -> set[str]:
     """Make the copy a clone at the same commit, holding the files that git tracks or would track in the workspace;
     returns their names."""
@@ -284,4 +300,4 @@ def _heed(check: "subprocess.Popen[str]", name: str) -> None:
     out, err = check.communicate()
     if check.returncode != 0:
         said = (err.strip() or out.strip() or f"exited with {check.returncode}").splitlines()
-        raise PipelineError(f"{name}: {said[-1]}")
+        raise PipelineError(f"{name}: {said[-1].removeprefix('error: ')}")

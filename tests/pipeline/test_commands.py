@@ -13,8 +13,9 @@ from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.errors import PipelineError
+from pipeline.overrides import parse_overrides
 from pipeline.settings import read_settings
-from pipeline.workspace import check_params, choose_workspace, exclusive, fetch_results
+from pipeline.workspace import check_params, choose_workspace, exclusive, fetch_results, prepare_copy
 
 CODE = Path(__file__).parents[2]
 COMMANDS = CliRunner()
@@ -56,8 +57,19 @@ def test_an_override_is_planned_in_a_copy(project: Project) -> None:
     before = project.outputs(), project.read("params.yaml")
     assert plan(project, "-S", "report.title=two words", "--experiment", "words").endswith("7 stages: 6 hit, 1 miss\n")
     assert (project.outputs(), project.read("params.yaml")) == before
-    copy = Project(project.root / ".dvc/tmp/prefect/runs/words")
-    assert 'title: "two words"' in copy.read("params.yaml")
+    assert not (project.root / ".dvc/tmp/prefect/runs/words").exists()
+
+
+@pytest.mark.slow
+def test_a_plan_keeps_the_copy_that_a_run_has_left(project: Project) -> None:
+    place = choose_workspace(project.root, "report.title=new", "words")
+    prepare_copy(place, parse_overrides("report.title=new"))
+    state = place.root / ".scratch" / "half-done"  # which git ignores
+    state.parent.mkdir()
+    state.touch()
+    plan(project, "-S", "report.title=two", "--experiment", "words")
+    assert state.exists()
+    assert 'title: "two"' in (place.root / "params.yaml").read_text()
 
 
 def test_a_copy_in_which_a_run_is_at_work_is_not_changed_by_a_plan(project: Project) -> None:
@@ -95,6 +107,13 @@ def test_a_mistake_is_one_line(project: Project, args: list[str], complaint: str
     assert complaint in str(error) and "\n" not in str(error)
 
 
+def test_a_plan_of_invalid_parameters_says_what_the_projects_check_says(project: Project) -> None:
+    project.write("prefect.yaml", "pipeline: {check: sh -c 'echo seeds is bad >&2; exit 1'}\n")
+    project.write("dvc.yaml", project.read("dvc.yaml").replace("seed: [0, 1]", "seed: ${train.steps}"))
+    error = COMMANDS.invoke(app, ["plan", "--root", str(project.root)]).exception
+    assert isinstance(error, PipelineError) and str(error) == "sh: seeds is bad"
+
+
 def test_overrides_need_a_commit_to_copy(project: Project) -> None:
     project.git("checkout", "-q", "--orphan", "empty")
     error = COMMANDS.invoke(app, ["plan", "--root", str(project.root), "-S", "score.samples=8"]).exception
@@ -107,6 +126,7 @@ def test_overrides_need_a_commit_to_copy(project: Project) -> None:
         ("{check: no-such-program params.yaml}", "pipeline.check: [Errno 2] No such file"),
         ('{check: "echo \'open"}', "pipeline.check: No closing quotation"),
         ("{check: sh -c 'echo steps is bad >&2; exit 3'}", "sh: steps is bad"),
+        ("{check: \"sh -c 'echo error: steps is bad >&2; exit 3'\"}", "sh: steps is bad"),
         ("{reports: index.html}", "pipeline.reports: unknown"),
         ("[check]", "pipeline: expected keys with text"),
     ],
@@ -130,6 +150,21 @@ def test_a_server_that_does_not_answer_is_said_in_one_line(project: Project) -> 
     assert done.returncode == 1
     assert done.stderr.startswith("error: Failed to reach API at http://127.0.0.1:9/api")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_commands_that_a_user_types_directly_report_nothing_either() -> None:
+    """`dvc` reads this repository's configuration, and `prefect` the variables that the docs export for a worker."""
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("DVC_NO_ANALYTICS", "DO_NOT_TRACK")
+    }
+    code = "from dvc.analytics import is_enabled; print(is_enabled())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=CODE, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"
+    before, worker, _ = (CODE / "docs/prefect.md").read_text().partition("    prefect worker start")
+    assert worker and "    export DO_NOT_TRACK=1" in before.rpartition("\n\n")[2]
 
 
 @pytest.mark.slow
