@@ -20,7 +20,7 @@ _RAISED, _LOWERED = re.compile("[⁰¹²³⁴-⁹⁺⁻ⁿ]+"), re.compile("[₀
 _VULGAR = re.compile("[¼-¾⅐-⅞]")
 _ROOT = re.compile(r"√\s*(?:\(((?:[^()]|\([^()]*\))*)\)|(\d+(?:\.\d+)?|[A-Za-z]|\\[a-z]+)|(?=\{))")
 
-_SPACE = r"(?:\\[ ,;:>]|~|\s)+"
+_SPACE = r"(?:\\[ ,;:>]|\\q?quad(?![a-zA-Z])|~|\s)+"
 _BARE_ARGUMENTS = re.compile(r"(\\[dtc]?(?:frac|binom))\s*(\d)\s+(\d)")
 _GROUPS = rf"\d{{1,3}}(?:{_SPACE}\d{{3}})+|\d+\.\d{{3}}(?:{_SPACE}\d{{3}})*{_SPACE}\d{{1,3}}"  # of three digits
 _GROUPED = re.compile(rf"(?<![\d.^_])(?:{_GROUPS})(?!(?:{_SPACE})?\d)")
@@ -28,6 +28,7 @@ _MIXED = re.compile(rf"(?<![\d.^_])(\d+){_SPACE}(\d+)\s*/\s*(\d+)(?![\d.])")
 _LISTED = re.compile(rf"(?<![\d.^_])(\d+(?:\.\d+)?){_SPACE}(?=\d)")
 _BETWEEN_DIGITS = re.compile(rf"(?<=\d){_SPACE}(?=\d)")
 _HEAT = re.compile(r"(\^\s*(?:\\circ|\{\s*\\circ\s*\})|\\degree)\s*(?:\\(?:text|mathrm)\s*\{\s*)?[CF]\s*\}?$")
+_EMPTY_SET = re.compile(r"\\varnothing|\\\{\s*\\\}")
 _AREA = re.compile(r"(?<=[\d}])\s*(?:\\ )?(?:[ckm]m|ft|in)\s*\^\s*\{?[23]\}?$")  # or volume; as 5 cm^2
 _FACTORIAL = re.compile(r"(?<=[\d)}])!=")  # which would pass for ≠
 
@@ -35,10 +36,10 @@ _FACTORIAL = re.compile(r"(?<=[\d)}])!=")  # which would pass for ≠
 def standard(answer: str) -> str:
     r"""An answer that means the same to any reader, written as LaTeX that math-verify reads.
 
-    ``10 000`` is a number, ``1 1/2`` is :math:`1\frac{1}{2}`, and ``2 3`` are two numbers.
+    ``10 000`` is a number, ``1 1/2`` is one and a half, and ``2 3`` are two numbers.
     """
     text = answer if answer.isascii() else _as_latex(answer)
-    text = text.replace("\\!", "").replace("\\varnothing", "\\emptyset")
+    text = _EMPTY_SET.sub(r"\\emptyset", text.replace("\\!", ""))
     text = _FACTORIAL.sub("! =", _HEAT.sub(r"^{\\circ}", _AREA.sub("", text)))
     if not _BETWEEN_DIGITS.search(text):
         return text

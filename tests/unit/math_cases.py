@@ -142,6 +142,8 @@ CASES: list[tuple[str, str, bool]] = [
     (B("10^{\\circ}C"), "10", True), (B("37^\\circ\\text{C}"), "37", True), (B("25 °C"), "25", True), (B("30^{\\circ}C"), "25", False),
     (B("4!=24"), "24", True), (B("4!=25"), "24", False), (B("√2"), "\\sqrt{3}", False), (B("x³"), "x^2", False), (B("ℝ"), "\\mathbb{R}", True),
     (B("5 cm²"), "5", True), (B("5 cm^2"), "5 \\text{ cm}^2", True), (B("6 cm²"), "5", False), (B("5m^2"), "5", False),
+    (B("\\{ \\}"), "\\varnothing", True), (B("3 \\quad 4"), "3, 4", True), (B("3 \\quad 4"), "34", False), (B("1 1/2 \\text{ cups}"), "1.5", True),
+    (B("5 000 \\text{ m}"), "5000", True), (B("12 : 30"), "12:30", True), (B("6.6 \\times 10^{-34}"), "6.63e-34", False), (B("[1,2]"), "(1,2)", False),
     # where the answer stands, once more
     ("The final answer is:\n\n$$\n2\n$$", "2", True), ("The answer is:\n\n**2**", "2", True), ("Thus the answer is:\n\n\\[ x = 5 \\]", "5", True),
     ("The result is obvious.\nTherefore $x=5$.", "5", True), ("The answer is not 3.\nIt is $4$.", "4", True), ("The answer is ∞.", "\\infty", True),
