@@ -461,11 +461,15 @@ def test_the_compiler_is_confined_too() -> None:
     assert isinstance(programs.prepare("c++", endless), str)
 
 
-def test_nothing_is_left_on_this_machine_afterwards() -> None:
-    before = set(Path("/tmp").glob("effopd-box-*"))
+def test_nothing_is_left_on_this_machine_afterwards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # where no other test keeps its boxes meanwhile
+    boxes: list[str] = []
+    made = tempfile.mkdtemp
+    monkeypatch.setattr("tempfile.mkdtemp", lambda *given: (boxes.append(made(*given)), boxes[-1])[1])
     python("while True: pass")
     python("x = 'a' * 10**10")
-    assert set(Path("/tmp").glob("effopd-box-*")) <= before
+    assert len(boxes) == 2 and all(Path(box).parent == tmp_path for box in boxes)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_filter_lets_compilers_fork_and_solutions_not() -> None:
