@@ -264,7 +264,8 @@ def _leading_rank(apart: Parts) -> Claim:
             if (row.percent or 100) > LEADING_PERCENT:
                 continue
             kept = one.kept(row)
-            checks += [_above(kept.value, LEADING_KEEP), _above(kept.low, LEADING_KEEP)]
+            if row.percent == LEADING_PERCENT:  # fewer may keep less
+                checks += [_above(kept.value, LEADING_KEEP), _above(kept.low, LEADING_KEEP)]
             said.append(f"{method}: the leading {row.percent:g} % keep {share_in_words(kept)} of the final accuracy")
     return _claim(
         "leading_rank",

@@ -544,6 +544,22 @@ def test_too_coarse_a_grid_gives_no_verdict_on_beta(world: World) -> None:
     assert found.verdict == "not measured" and "cannot tell where the best one lies" in found.finding
 
 
+def test_fewer_components_than_claimed_are_told_of_and_not_judged(world: World) -> None:
+    results = world.read()
+    finer = {
+        method: replace(
+            one,
+            replicates=tuple(
+                (*run, *(replace(row, percent=1.0, scores=(0.0,) * row.n) for row in run if row.experiment == "top"))
+                for run in one.replicates
+            ),
+        )
+        for method, one in apart(results).items()
+    }
+    found = {one.name: one for one in claims(results, speedup(results, 0.95), 0.95, finer)}["leading_rank"]
+    assert found.verdict == "reproduced" and "the leading 1 % keep 0 %" in found.finding
+
+
 def test_nothing_is_claimed_of_shares_of_nothing(world: World) -> None:
     """A base that never succeeds, and a run that does not either."""
     world.intervene("rl", lambda row: 0.0)
