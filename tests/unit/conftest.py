@@ -1,9 +1,17 @@
 """Unit tests run on one thread, without progress bars and without looking anything up."""
 
 import os
+from pathlib import Path
 
 os.environ |= {"TQDM_DISABLE": "1", "HF_HUB_OFFLINE": "1"}
 
+import pytest
 import torch
+from report_world import World
 
 torch.set_num_threads(1)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)

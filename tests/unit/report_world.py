@@ -11,10 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from effopd.params.runs import planned_runs
+from effopd.report.claims import claims
+from effopd.report.convergence import speedup
 from effopd.report.interventions import SETTINGS, Apart
 from effopd.report.mechanism import parts
 from effopd.report.reading import Sources, read_results
 from effopd.report.results import Results
+from effopd.report.verdicts import Claim
 
 RATES = (3e-4, 1e-3)
 STEPS = (0, 1, 2, 4, 8, 16, 32, 64)
@@ -248,3 +251,9 @@ class World:
 def apart(results: Results) -> dict[str, Apart]:
     """The methods that were taken apart, with few resamples."""
     return parts(results, confidence=0.95, resamples=200, seed=42)
+
+
+def claim(world: World, name: str) -> Claim:
+    """What is claimed of a world as it is now."""
+    results = world.read()
+    return {one.name: one for one in claims(results, speedup(results, 0.95), 0.95, apart(results))}[name]
