@@ -31,6 +31,14 @@ def test_a_second_repro_runs_nothing(project: Project) -> None:
     assert project.outputs() == before
 
 
+def test_the_report_names_a_run_that_no_stage_makes_any_more(project: Project) -> None:
+    shutil.copytree(project.root / "models/opd-0", project.root / "models/opd-9")
+    said = project.dvc("repro", "report")
+    assert "models/opd-9 is of no run that params.yaml asks for: delete it" in said
+    assert "models/opd-0 is of no run" not in said
+    assert "opd-9" not in project.read("reports/timing.json") + project.read("reports/summary.json")
+
+
 def test_stages_run_afresh_elsewhere_give_the_same_hashes(project: Project) -> None:
     before = hashes(project)
     for folder in (".scratch", "logs", ".dvc/cache/runs"):
