@@ -17,10 +17,10 @@ import subprocess
 import sys
 
 import torch
+from effopd.losses.distillation import reverse_kl
 from torch import Tensor
 
 from effopd.losses.chunked import over_chunks
-from effopd.losses.distillation import reverse_kl
 
 TOKENS, HIDDEN, VOCABULARY = 1024, 64, 151_936
 

@@ -26,7 +26,7 @@ def leap_at_triggers(
     session: Session,
     *,
     seed: int,
-) -> Callable[[int], int]:
+) -> Callable[[int], None]:
     """A function to call after each optimiser step, which extrapolates at steps 1, 2, 4, 8, … and logs the trigger.
 
     A candidate's score is the mean accuracy of `params.samples` completions at temperature 1 of each of the validation
@@ -36,9 +36,9 @@ def leap_at_triggers(
     rows = engine.share(len(items), uneven=True)
     mine = [items[row] for row in rows]
 
-    def after_step(step: int) -> int:
+    def after_step(step: int) -> None:
         if not is_trigger(step):
-            return 0
+            return
         began = time.perf_counter()
         numbers_BT = uniforms(derive_seed(seed, "validation", step), rows, sampler.max_new_tokens)
         tokens: list[int] = []
@@ -54,11 +54,10 @@ def leap_at_triggers(
 
         trigger = search.extrapolate(step, engine.parameters, validate, engine.everywhere, engine.products())
         engine.weights_changed()
-        sampler.refresh(step)
         if trigger.accepted and params.optimizer == "reset":
             engine.reset_optimizer()
         row = asdict(trigger) | {"sampled_tokens": sum(tokens)}
         session.log_trigger(row, seconds=time.perf_counter() - began)
-        return sum(tokens)
+        session.count(sampled_tokens=sum(tokens))
 
     return after_step

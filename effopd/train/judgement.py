@@ -9,7 +9,6 @@ from typing import Protocol
 from torch import Tensor
 
 from effopd.losses.buckets import bucket_logprobs
-from effopd.losses.tokens import token_logprobs
 from effopd.rollout.sampler import Rollout
 
 
@@ -23,8 +22,8 @@ class Full:
     def outcomes(self, student_V: Tensor, *given: Tensor) -> tuple[Tensor, Tensor]:
         return student_V, self.logits(*given)
 
-    def of_tokens(self, teacher_X: Tensor, tokens: Tensor, *given: Tensor) -> Tensor:  # noqa: ARG002
-        return token_logprobs(teacher_X, tokens)
+    def told(self, *given: Tensor) -> Tensor | None:  # noqa: ARG002
+        return None
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Top:
         ids_K, teacher_K1, _ = given
         return bucket_logprobs(student_V, ids_K), teacher_K1
 
-    def of_tokens(self, teacher_X: Tensor, tokens: Tensor, *given: Tensor) -> Tensor:  # noqa: ARG002
+    def told(self, *given: Tensor) -> Tensor | None:
         return given[2]
 
 
@@ -48,8 +47,8 @@ Judgement = Full | Top
 """One rollout under one teacher, or under several with equally many outcomes.
 
 given: tensors (B, T, …) that hold what is known of each token; the methods take them for any rows (…) of tokens.
-outcomes: student and teacher over the same outcomes, as logits or log-probabilities (…, X). of_tokens: the teacher's
-log π of the sampled tokens (…).
+outcomes: student and teacher over the same outcomes, as logits or log-probabilities (…, X). told: the teacher's log π
+of the sampled tokens (…), where outcomes are not those of the vocabulary.
 """
 
 

@@ -15,10 +15,9 @@ from effopd.losses.value import clipped_value_loss, generalised_advantages
 from effopd.params.rl import RLParams
 from effopd.rollout.sampler import Rollout, Sampler
 from effopd.tasks.problems import Problem
-from effopd.tasks.verifiers import check_gradable
+from effopd.train.batch import Sums, batches
 from effopd.train.engine import Engine, NonFiniteError
 from effopd.train.forward import chunks
-from effopd.train.rewarded import PolicySums, sample_rewarded
 from effopd.train.scoring import critic_values, model_logprobs, policy_scores
 from effopd.train.session import Session
 
@@ -43,14 +42,11 @@ def reinforce_with_critic(
     prompt, or one, are the same to the algorithm. Raises `NonFiniteError` that names the step when a value, or a
     gradient of either model, is not finite.
     """
-    check_gradable(problems)
-    sampled_tokens = session.total("sampled_tokens")
-    sampler.refresh(session.state.step)  # a resumed run's weights are not those that the sampler was made with
-    for step in session.steps():
-        rewarded = sample_rewarded(engine, sampler, problems, params, seed, step)
-        rollout, tokens = rewarded.rollout, rewarded.tokens
+    prompts, group = params.prompts_per_step, params.group_size
+    for step, batch in batches(session, engine, sampler, problems, prompts, seed=seed, group=group):
+        rollout, tokens = batch.rollout, batch.tokens
         old_BT = values_before(critic, rollout, micro_batch)
-        advantages_BT = generalised_advantages(rewarded.rewards_B, old_BT, rollout.mask_BT, params.gae_lambda)
+        advantages_BT = generalised_advantages(batch.rewards_B, old_BT, rollout.mask_BT, params.gae_lambda)
         returns_BT = advantages_BT + old_BT
         explained = explained_variance(engine, advantages_BT, returns_BT, rollout.mask_BT, tokens)
         if not math.isfinite(explained):
@@ -58,7 +54,7 @@ def reinforce_with_critic(
         advantages_BT = whiten(engine, advantages_BT, rollout.mask_BT, tokens)
 
         for update in range(params.updates_per_batch):
-            sums, value_loss = PolicySums(), 0.0
+            sums, value_loss = Sums(), 0.0
             for rows, chunk in chunks(rollout, micro_batch):
                 part = rows, slice(chunk.mask_BT.shape[1])
                 policy_BT, entropy_BT = policy_scores(engine, chunk, loss_chunk)
@@ -77,21 +73,15 @@ def reinforce_with_critic(
                 critic.backward(chunk_value_loss)
                 value_loss += chunk_value_loss.item()
             if update == 0:  # later updates differ from the sampler by design
-                mismatch_row = sums.mismatch.check(engine, tokens, mismatch_budget, step)
+                mismatch = sums.mismatch.check(engine, tokens, mismatch_budget, step)
             grad_norm, critic_grad_norm = engine.step(step), critic.step(step)
-        sampler.refresh(step)
-
-        sampled_tokens += tokens
-        row = sums.row(engine, rewarded)
-        (value_loss,) = engine.sum(value_loss)
         session.log(
-            **row,
-            **mismatch_row,
+            **sums.row(engine, batch),
+            **mismatch,
             grad_norm=grad_norm,
-            value_loss=value_loss,
+            value_loss=engine.sum(value_loss)[0],
             explained_variance=explained,
             critic_grad_norm=critic_grad_norm,
-            sampled_tokens=sampled_tokens,
         )
 
 

@@ -18,10 +18,9 @@ from effopd.losses.tokens import masked_sum
 from effopd.params.rl import RLParams
 from effopd.rollout.sampler import Sampler
 from effopd.tasks.problems import Problem
-from effopd.tasks.verifiers import check_gradable
+from effopd.train.batch import Sums, batches
 from effopd.train.engine import Engine
 from effopd.train.forward import chunks
-from effopd.train.rewarded import PolicySums, sample_rewarded
 from effopd.train.scoring import model_logprobs, policy_scores
 from effopd.train.session import Session
 
@@ -45,21 +44,17 @@ def reinforce(
     mean over the tokens of the groups that have variance, with a higher clip above, and has no reference to pull to:
     its divergence is logged alone.
     """
-    check_gradable(problems)
     dapo = params.algorithm == "dapo"
-    sampled_tokens = session.total("sampled_tokens")
-    sampler.refresh(session.state.step)  # a resumed run's weights are not those that the sampler was made with
-    for step in session.steps():
-        rewarded = sample_rewarded(engine, sampler, problems, params, seed, step)
-        rewards_GN = rewarded.rewards_B.view(-1, params.group_size)
+    prompts, group = params.prompts_per_step, params.group_size
+    for step, batch in batches(session, engine, sampler, problems, prompts, seed=seed, group=group):
+        rewards_GN = batch.rewards_B.view(-1, group)
         advantages_B = group_advantages(rewards_GN).flatten()
-        kept_B = with_variance(rewards_GN).repeat_interleave(params.group_size)
-        kept_BT = kept_B[:, None] * rewarded.rollout.mask_BT
+        kept_BT = with_variance(rewards_GN).repeat_interleave(group)[:, None] * batch.rollout.mask_BT
         (kept_tokens,) = engine.sum(kept_BT.sum().item())
 
         for update in range(params.updates_per_batch):
-            sums = PolicySums()
-            for rows, chunk in chunks(rewarded.rollout, micro_batch):
+            sums = Sums()
+            for rows, chunk in chunks(batch.rollout, micro_batch):
                 policy_BT, entropy_BT = policy_scores(engine, chunk, loss_chunk)
                 reference_BT = model_logprobs(reference, chunk, loss_chunk)
                 high = params.clip_high if dapo else params.clip
@@ -71,14 +66,10 @@ def reinforce(
                     chunk_loss = masked_sum(surrogate_BT, kept) / max(kept_tokens, 1)
                 else:
                     loss_B = sequence_mean(surrogate_BT + params.kl_coefficient * kl_BT, chunk.mask_BT)
-                    chunk_loss = loss_B.sum() / rewarded.size
+                    chunk_loss = loss_B.sum() / batch.size
                 engine.backward(chunk_loss)
                 sums.add(chunk, chunk_loss, policy_BT, kl_BT, entropy_BT)
             if update == 0:  # later updates differ from the sampler by design
-                mismatch_row = sums.mismatch.check(engine, rewarded.tokens, mismatch_budget, step)
+                mismatch = sums.mismatch.check(engine, batch.tokens, mismatch_budget, step)
             grad_norm = engine.step(step)
-        sampler.refresh(step)
-
-        sampled_tokens += rewarded.tokens
-        row = sums.row(engine, rewarded)
-        session.log(**row, **mismatch_row, grad_norm=grad_norm, sampled_tokens=sampled_tokens)
+        session.log(**sums.row(engine, batch), **mismatch, grad_norm=grad_norm)

@@ -22,24 +22,25 @@ from effopd.train.forward import completion_logits, scores_at_head
 
 def policy_scores(engine: Engine, rollout: Rollout, loss_chunk: int) -> tuple[Tensor, Tensor]:
     """log π of each sampled token, with gradient, and the entropy without; each (B, T)."""
-
-    def score(logits_V: Tensor, tokens: Tensor) -> tuple[Tensor, ...]:
-        logprobs = token_logprobs(logits_V, tokens)
-        with torch.no_grad():
-            return logprobs, entropy(logits_V)
-
-    logprobs_BT, entropy_BT = over_tokens(engine.model, engine.module, rollout, score, loss_chunk, rollout.tokens_BT)
+    inputs = (rollout, _logprobs_and_entropy, loss_chunk, rollout.tokens_BT)
+    logprobs_BT, entropy_BT = over_tokens(engine.model, engine.module, *inputs)
     return logprobs_BT, entropy_BT
+
+
+def _logprobs_and_entropy(logits_V: Tensor, tokens: Tensor) -> tuple[Tensor, ...]:
+    logprobs = token_logprobs(logits_V, tokens)
+    with torch.no_grad():
+        return logprobs, entropy(logits_V)
 
 
 @torch.no_grad()
 def model_logprobs(model: PreTrainedModel, rollout: Rollout, loss_chunk: int) -> Tensor:
     """log π of each sampled token (B, T) under a model beside the engine's, such as a reference; without gradient."""
+    return over_tokens(model, model, rollout, _logprobs, loss_chunk, rollout.tokens_BT)[0]
 
-    def score(logits_V: Tensor, tokens: Tensor) -> tuple[Tensor, ...]:
-        return (token_logprobs(logits_V, tokens),)
 
-    return over_tokens(model, model, rollout, score, loss_chunk, rollout.tokens_BT)[0]
+def _logprobs(logits_V: Tensor, tokens: Tensor) -> tuple[Tensor, ...]:
+    return (token_logprobs(logits_V, tokens),)
 
 
 def critic_values(critic: Engine, rollout: Rollout) -> Tensor:

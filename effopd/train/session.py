@@ -54,10 +54,6 @@ class Session:
         self._times: dict[str, float] = {}
         self._restore()
 
-    def total(self, name: str) -> int:
-        """Where the running total that is logged as `name` stands."""
-        return self.state.metrics[-1][name] if self.state.metrics else 0
-
     def steps(self) -> Iterator[int]:
         """The steps still to do, counted from 1; after each, its logs are written and due checkpoints saved."""
         done = self.state.step
@@ -80,6 +76,12 @@ class Session:
     def log(self, **values: float | int) -> None:
         """Metrics of the present step."""
         self._row.update(values)
+
+    def count(self, **amounts: int) -> None:
+        """Add to running totals, which are logged with every step."""
+        for name, amount in amounts.items():
+            before = self.state.metrics[-1].get(name, 0) if self.state.metrics else 0
+            self._row[name] = self._row.get(name, before) + amount
 
     def log_trigger(self, row: dict[str, Any], seconds: float) -> None:
         """What an extrapolation did after the present step, and the wall time that it took."""

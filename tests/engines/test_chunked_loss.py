@@ -6,12 +6,13 @@ import subprocess
 import sys
 
 import pytest
+import tiny
 import torch
 from small_project import ROOT
 from torch import Tensor
 
-from effopd.losses import distillation
 from effopd.losses.chunked import over_chunks
+from effopd.losses.jsd import jsd
 from effopd.losses.tokens import token_logprobs
 
 
@@ -35,7 +36,7 @@ def test_chunks_of_any_size_give_the_values_and_gradients_of_one_call(size: int)
 
         def score(rows: Tensor, chosen: Tensor) -> tuple[Tensor, ...]:
             logits = rows @ weights.T
-            return distillation.jsd(logits, rows @ teacher_head.T, 0.3), token_logprobs(logits, chosen)
+            return jsd(tiny.between(logits, rows @ teacher_head.T), beta=0.3), token_logprobs(logits, chosen)
 
         loss, logprobs = over_chunks(score, chunk, inputs, tokens) if chunk else score(inputs, tokens)
         (loss.sum() + (loss * logprobs).sum()).backward()

@@ -158,7 +158,7 @@ def test_a_prompt_that_leaves_no_room_is_one_line(llm: Any) -> None:
 @pytest.mark.parametrize("top_k", [0, 1, 4])
 @pytest.mark.parametrize("loss", ["sampled", "reverse_kl", "jsd"])
 def test_a_teacher_run_by_vllm_says_what_it_says_run_by_transformers(llm: Any, top_k: int, loss: str) -> None:
-    from effopd.train.distill import distillation_scores
+    from effopd.train.objective import Judged, chosen_loss, token_scores
 
     taught = TorchEngine(model(5), tiny.OPTIMIZER, 1e-3)
     sampler(llm, taught).refresh(0)
@@ -166,8 +166,9 @@ def test_a_teacher_run_by_vllm_says_what_it_says_run_by_transformers(llm: Any, t
     prompts = [problem.prompt for problem in tiny.problems(6)]
     drawn = ModelSampler(student.module, tiny.tokenizer(), LENGTH).sample(prompts, uniforms(2, range(6), LENGTH))
     vocabulary = taught.module.config.vocab_size
+    chosen = chosen_loss(tiny.with_values(tiny.OPD, loss=loss))
     found, expected = (
-        distillation_scores(student, teacher.judge(drawn, [""] * 6, 0), drawn, tiny.with_values(tiny.OPD, loss=loss), 0)
+        token_scores(student, Judged(drawn, teacher.judge(drawn, [""] * 6, 0), drawn.logprobs_BT), chosen, 0)
         for teacher in (VLLMTeacher(llm, vocabulary, top_k), LocalTeacher(taught.module, top_k))
     )
     kept_BT = drawn.mask_BT.bool()

@@ -24,8 +24,8 @@ from effopd.rollout.sampler import sample
 from effopd.seeding import uniforms
 from effopd.spectral.analysis import analyse_trajectory
 from effopd.teachers.local import LocalTeacher
-from effopd.train.distill import distillation_scores
 from effopd.train.engine import TorchEngine
+from effopd.train.objective import Judged, chosen_loss, token_scores
 from effopd.trajectory.store import read_checkpoint, stored_steps
 
 RUNS: dict[str, Callable[[Lab], Trained]] = {
@@ -79,8 +79,9 @@ def test_chunks_of_the_loss_stay_on_their_device(top_k: int, far: torch.device) 
     rollout = sample(student, tiny.tokenizer(), [problem.prompt for problem in asked], tiny.LENGTH, numbers_BT)
     with torch.no_grad():
         whole, pieces = (
-            distillation_scores(engine, teacher.judge(rollout, [""] * 6, chunk), rollout, OPD, chunk)
+            token_scores(engine, Judged(rollout, told, rollout.logprobs_BT), chosen_loss(OPD), chunk)
             for chunk in (0, 3)
+            for told in [teacher.judge(rollout, [""] * 6, chunk)]
         )
     assert pieces.loss_BT.device == far
     kept_BT = rollout.mask_BT.cpu().bool()

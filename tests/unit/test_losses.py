@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from tiny import between, of_tokens
 from torch import Tensor
 
-from effopd.losses import distillation
+from effopd.losses.forward_kl import forward_kl
+from effopd.losses.jsd import jsd
 from effopd.losses.policy_gradient import clipped_surrogate, group_advantages, reference_kl, sequence_mean
+from effopd.losses.reverse_kl import reverse_kl
+from effopd.losses.sampled import exopd, sampled
 from effopd.losses.tokens import entropy, masked_sum, token_logprobs
 
 Array = NDArray[np.float64]
@@ -60,12 +65,9 @@ def differentiated(value: Callable[[Array, Array], float], student: Array, teach
 
 
 FULL_VOCABULARY = {
-    "reverse_kl": (distillation.reverse_kl, enumerated_reverse_kl),
-    "forward_kl": (distillation.forward_kl, enumerated_forward_kl),
-    **{
-        f"jsd({beta})": (lambda s, t, beta=beta: distillation.jsd(s, t, beta), enumerated_jsd(beta))
-        for beta in (0.05, 0.5, 0.9)
-    },
+    "reverse_kl": (reverse_kl, enumerated_reverse_kl),
+    "forward_kl": (forward_kl, enumerated_forward_kl),
+    **{f"jsd({beta})": (partial(jsd, beta=beta), enumerated_jsd(beta)) for beta in (0.05, 0.5, 0.9)},
 }
 
 
@@ -75,7 +77,7 @@ def test_full_vocabulary_losses_and_gradients_are_those_of_enumeration(name: str
     student, teacher = logits(0), logits(1)
     student_BTV = torch.tensor(student, dtype=torch.float32, requires_grad=True)
     teacher_BTV = torch.tensor(teacher, dtype=torch.float32, requires_grad=True)
-    loss_BT = loss(student_BTV, teacher_BTV)
+    loss_BT = loss(between(student_BTV, teacher_BTV))
     weight_BT = torch.arange(1.0, B * T + 1).view(B, T)  # a gradient that leaks to another position shows
     (loss_BT * weight_BT).sum().backward()
     assert student_BTV.grad is not None
@@ -90,7 +92,7 @@ def test_full_vocabulary_losses_and_gradients_are_those_of_enumeration(name: str
 @pytest.mark.parametrize("name", FULL_VOCABULARY)
 def test_equal_student_and_teacher_have_neither_loss_nor_gradient(name: str) -> None:
     student_BTV = torch.tensor(logits(2), dtype=torch.float32, requires_grad=True)
-    loss_BT = FULL_VOCABULARY[name][0](student_BTV, student_BTV.detach() + 3.0)  # a constant changes no distribution
+    loss_BT = FULL_VOCABULARY[name][0](between(student_BTV, student_BTV.detach() + 3.0))  # a constant changes nothing
     loss_BT.sum().backward()
     assert student_BTV.grad is not None
     assert loss_BT.abs().max().item() < 2e-6
@@ -101,7 +103,7 @@ def test_equal_student_and_teacher_have_neither_loss_nor_gradient(name: str) -> 
 def test_losses_of_bfloat16_logits_are_computed_in_float32(name: str) -> None:
     student, teacher = (torch.tensor(logits(seed), dtype=torch.bfloat16) for seed in (3, 4))
     loss, value = FULL_VOCABULARY[name]
-    found = loss(student, teacher)
+    found = loss(between(student, teacher))
     assert found.dtype == torch.float32
     expected = value(student[1, 2].double().numpy(), teacher[1, 2].double().numpy())
     assert found[1, 2].item() == pytest.approx(expected, abs=2e-6)
@@ -111,7 +113,7 @@ def test_a_token_that_the_teacher_rules_out_costs_nothing_in_forward_kl() -> Non
     student, teacher = logits(5, (1, 1, V)), logits(6, (1, 1, V))
     teacher[0, 0, 2] = -np.inf
     student_BTV = torch.tensor(student, dtype=torch.float32, requires_grad=True)
-    loss_BT = distillation.forward_kl(student_BTV, torch.tensor(teacher, dtype=torch.float32))
+    loss_BT = forward_kl(between(student_BTV, torch.tensor(teacher, dtype=torch.float32)))
     loss_BT.sum().backward()
     p_teacher, p_student = softmax(teacher[0, 0]), softmax(student[0, 0])
     assert loss_BT.item() == pytest.approx(kl(p_teacher, p_student), abs=2e-6)
@@ -125,7 +127,7 @@ def test_a_token_that_the_teacher_rules_out_costs_nothing_in_forward_kl() -> Non
 def test_a_loss_of_broken_logits_is_not_a_number_rather_than_zero(name: str, broken: str) -> None:
     values = {"student": torch.tensor(logits(7)), "teacher": torch.tensor(logits(8))}
     values[broken][0, 1] = torch.nan
-    loss_BT = FULL_VOCABULARY[name][0](values["student"], values["teacher"])
+    loss_BT = FULL_VOCABULARY[name][0](between(values["student"], values["teacher"]))
     assert loss_BT[0, 1].isnan()
     assert loss_BT[0, 0].isfinite()
 
@@ -133,7 +135,7 @@ def test_a_loss_of_broken_logits_is_not_a_number_rather_than_zero(name: str, bro
 @pytest.mark.parametrize("beta", [0.2, 0.7])
 def test_jsd_swaps_sides_with_its_weight_and_stays_below_the_entropy_of_the_mixture(beta: float) -> None:
     student, teacher = (torch.tensor(logits(seed)) for seed in (9, 10))
-    there, back = distillation.jsd(student, teacher, beta), distillation.jsd(teacher, student, 1 - beta)
+    there, back = (jsd(between(student, teacher), beta=beta), jsd(between(teacher, student), beta=1 - beta))
     torch.testing.assert_close(there, back, atol=1e-6, rtol=0)
     assert there.max().item() <= -beta * math.log(beta) - (1 - beta) * math.log(1 - beta)
 
@@ -147,7 +149,7 @@ def sampled_gradient(student: Array, teacher: Array, sampler: Array, cap: float)
         teacher_BT, sampler_BT = (
             token_logprobs(torch.tensor(other[None, None], dtype=torch.float32), tokens) for other in (teacher, sampler)
         )
-        loss = distillation.sampled(token_logprobs(leaf, tokens), teacher_BT, sampler_BT, cap)
+        loss = sampled(of_tokens(token_logprobs(leaf, tokens), teacher_BT, sampler_BT), importance_cap=cap)
         loss.sum().backward()
         assert leaf.grad is not None
         values.append(loss.item())
@@ -202,8 +204,8 @@ def test_exopd_follows_in_expectation_the_divergence_from_an_aim_beyond_the_teac
         chosen, aimed, start = (
             other.log_softmax(-1)[token] for other in (leaf, torch.tensor(teacher), torch.tensor(reference))
         )
-        aim = distillation.beyond(aimed, start, strength)
-        distillation.sampled(chosen, aim, chosen.detach(), UNCAPPED).backward()
+        seen = of_tokens(chosen, aimed, chosen.detach(), start)
+        exopd(seen, strength=strength, importance_cap=UNCAPPED).backward()
         assert leaf.grad is not None
         gradients.append(leaf.grad.numpy())
     expected = differentiated(value, student, teacher)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,14 @@ import numpy as np
 import pytest
 import tiny
 import torch
-from tiny import OPD, with_values
+from tiny import OPD, between, with_values
 from torch import Tensor
 
 from effopd.files import DataError
-from effopd.losses import distillation
 from effopd.losses.buckets import bucket_logprobs, with_rest
+from effopd.losses.forward_kl import forward_kl
+from effopd.losses.jsd import jsd
+from effopd.losses.reverse_kl import reverse_kl
 from effopd.models.store import save_model
 from effopd.params.section import ParamsError, parse
 from effopd.params.teacher import TeacherParams
@@ -29,9 +32,9 @@ from effopd.teachers.local import LocalTeacher
 from effopd.teachers.preflight import check_ends, check_tokenizers
 from effopd.teachers.routed import RoutedTeacher
 from effopd.teachers.start import Student, start_local
-from effopd.train.distill import distillation_scores
 from effopd.train.engine import TorchEngine
 from effopd.train.judgement import Full, Judgement, Teacher, Top
+from effopd.train.objective import Judged, chosen_loss, token_scores
 
 V = 6
 DEFAULT: dict[str, Any] = {
@@ -61,11 +64,7 @@ def enumerated(name: str, student: Any, teacher: Any, ids: list[int]) -> float:
     return 0.3 * kl(theirs, mixture) + 0.7 * kl(ours, mixture)
 
 
-LOSSES = {
-    "reverse_kl": distillation.reverse_kl,
-    "forward_kl": distillation.forward_kl,
-    "jsd": lambda student, teacher: distillation.jsd(student, teacher, 0.3),
-}
+LOSSES = {"reverse_kl": reverse_kl, "forward_kl": forward_kl, "jsd": partial(jsd, beta=0.3)}
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -77,7 +76,7 @@ def test_losses_over_a_teachers_likeliest_tokens_and_their_gradients_are_those_o
     student, teacher = draws.normal(0, 1.5, V), draws.normal(0, 1.5, V)
     ids = np.argsort(-teacher)[:k].tolist()
     leaf, ids_K = torch.tensor(student, dtype=torch.float32, requires_grad=True), torch.tensor(ids)
-    loss = LOSSES[name](bucket_logprobs(leaf, ids_K), bucket_logprobs(torch.tensor(teacher).float(), ids_K))
+    loss = LOSSES[name](between(bucket_logprobs(leaf, ids_K), bucket_logprobs(torch.tensor(teacher).float(), ids_K)))
     loss.backward()
     assert loss.item() == pytest.approx(enumerated(name, student, teacher, ids), abs=2e-6)
     assert leaf.grad is not None
@@ -86,7 +85,7 @@ def test_losses_over_a_teachers_likeliest_tokens_and_their_gradients_are_those_o
         up, down = (enumerated(name, student + sign * shift, teacher, ids) for sign in (1, -1))
         assert leaf.grad[v].item() == pytest.approx((up - down) / 2e-5, abs=5e-6)
     if k == V:
-        full = LOSSES[name](torch.tensor(student), torch.tensor(teacher))
+        full = LOSSES[name](between(torch.tensor(student), torch.tensor(teacher)))
         assert loss.item() == pytest.approx(full.item(), abs=2e-6)
 
 
@@ -96,7 +95,8 @@ def test_more_outcomes_never_lower_a_loss(name: str) -> None:
     student, teacher = (torch.randn(200, V, generator=draws) for _ in range(2))
     ids = teacher.argsort(-1, descending=True)
     losses = [
-        LOSSES[name](bucket_logprobs(student, ids[:, :k]), bucket_logprobs(teacher, ids[:, :k])) for k in (1, 3, V)
+        LOSSES[name](between(bucket_logprobs(student, ids[:, :k]), bucket_logprobs(teacher, ids[:, :k])))
+        for k in (1, 3, V)
     ]
     assert all((more >= less - 1e-6).all() for less, more in pairwise(losses))
 
@@ -119,7 +119,8 @@ def scores(teacher: Teacher, drawn: Rollout, loss: str, chunk: int = 0, names: l
     """Loss and log-probability of every unmasked token, as the training loop has them."""
     engine = TorchEngine(tiny.guesser(), tiny.OPTIMIZER, 1e-3)
     found = teacher.judge(drawn, names or [""] * len(drawn.texts), chunk)
-    made = distillation_scores(engine, found, drawn, with_values(OPD, loss=loss), chunk)
+    piece = Judged(drawn, found, drawn.logprobs_BT)
+    made = token_scores(engine, piece, chosen_loss(with_values(OPD, loss=loss)), chunk)
     return torch.stack([made.loss_BT, made.reverse_kl_BT])[:, drawn.mask_BT.bool()].detach()
 
 
@@ -144,7 +145,8 @@ def test_a_student_that_is_its_own_teacher_has_no_loss_to_learn_from(loss: str, 
     drawn = rollout()
     engine = TorchEngine(tiny.guesser(), tiny.OPTIMIZER, 1e-3)
     found = LocalTeacher(tiny.guesser(), top_k).judge(drawn, [""] * len(drawn.texts), 0)
-    made = distillation_scores(engine, found, drawn, with_values(OPD, loss=loss), 0)
+    piece = Judged(drawn, found, drawn.logprobs_BT)
+    made = token_scores(engine, piece, chosen_loss(with_values(OPD, loss=loss)), 0)
     assert made.loss_BT.abs().max() < 2e-6 and made.reverse_kl_BT.abs().max() < 2e-6
     made.loss_BT.sum().backward()
     gradients = [p.grad.abs().max().item() for p in engine.model.parameters() if p.grad is not None]

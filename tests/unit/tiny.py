@@ -16,6 +16,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from effopd.extrapolation.effopd import EffOPD
 from effopd.extrapolation.leaps import leap_at_triggers
 from effopd.files import read_jsonl
+from effopd.losses.seen import Seen
 from effopd.models.build import build_model
 from effopd.models.critic import make_critic
 from effopd.models.tokenizer import character_tokenizer, pad_right
@@ -119,6 +120,19 @@ def problems(count: int = 12, seed: int = 0) -> list[Problem]:
         digits = torch.randint(0, 10, (index % 3 + 2,), generator=generator).tolist()
         found.append(Problem("arithmetic", "+".join(str(digit) for digit in digits) + "?", "3"))
     return found
+
+
+def between(student_X: Tensor, teacher_X: Tensor) -> Seen:
+    """Two distributions, to losses that look at nothing else."""
+    nothing = student_X[..., 0]
+    return Seen(student_X, teacher_X, nothing.long(), nothing, nothing, nothing)
+
+
+def of_tokens(student: Tensor, teacher: Tensor, sampler: Tensor, reference: Tensor | None = None) -> Seen:
+    """log π of sampled tokens, to losses that look at nothing else."""
+    nothing = student[..., None]
+    start = student if reference is None else reference
+    return Seen(nothing, nothing, student.long(), student, sampler, start, told=teacher)
 
 
 def demonstrations(count: int = 20) -> list[Demonstration]:
@@ -236,7 +250,7 @@ class Lab:
         params: OPDParams = OPD,
         effopd: EffOPDParams | None = None,
         key: str = "k" * 16,
-        after_step: Callable[[int], int] | None = None,
+        after_step: Callable[[int], None] | None = None,
     ) -> Trained:
         """OPD for `params.steps` steps, or EffOPD for `effopd.steps`."""
         student = self.student()

@@ -1,0 +1,100 @@
+"""The objective of a distilling step: completions under the teacher, and what each of their tokens loses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from effopd.losses.forward_kl import forward_kl
+from effopd.losses.jsd import jsd
+from effopd.losses.reverse_kl import reverse_kl
+from effopd.losses.sampled import exopd, sampled
+from effopd.losses.seen import Loss, Seen
+from effopd.losses.tokens import entropy, token_logprobs
+from effopd.params.opd import OPDParams
+from effopd.rollout.sampler import Rollout
+from effopd.train.batch import Batch
+from effopd.train.engine import Engine
+from effopd.train.forward import chunks
+from effopd.train.judgement import Judgement, Teacher
+from effopd.train.scoring import model_logprobs, over_tokens
+
+
+def chosen_loss(params: OPDParams) -> Loss:
+    """The loss that params ask for, with its options."""
+    match params.loss:
+        case "sampled":
+            return partial(sampled, importance_cap=params.importance_cap)
+        case "exopd":
+            return partial(exopd, strength=params.exopd_lambda, importance_cap=params.importance_cap)
+        case "reverse_kl":
+            return reverse_kl
+        case "forward_kl":
+            return forward_kl
+        case "jsd":
+            return partial(jsd, beta=params.jsd_beta)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A micro-batch of completions, what the teacher says of them, and log π_ref of their tokens (B, T)."""
+
+    rollout: Rollout
+    judgement: Judgement
+    reference_BT: Tensor
+
+
+def judged(
+    teacher: Teacher, reference: PreTrainedModel | None, batch: Batch, micro_batch: int, loss_chunk: int
+) -> Iterator[Judged]:
+    """The batch in pieces of at most `micro_batch` completions, judged one by one.
+
+    reference: the student before training, for the losses that look at it.
+    """
+    for rows, rollout in chunks(batch.rollout, micro_batch):
+        judgement = teacher.judge(rollout, [problem.teacher for problem in batch.problems[rows]], loss_chunk)
+        start_BT = rollout.logprobs_BT if reference is None else model_logprobs(reference, rollout, loss_chunk)
+        yield Judged(rollout, judgement, start_BT)
+
+
+@dataclass(frozen=True)
+class TokenScores:
+    """Per sampled token (B, T): the loss, log π_S of the token, KL(π_S ‖ π_T) and the student's entropy.
+
+    The divergence is over the outcomes that the teacher tells apart: a lower bound with a teacher's likeliest tokens.
+    """
+
+    loss_BT: Tensor
+    student_BT: Tensor
+    reverse_kl_BT: Tensor
+    entropy_BT: Tensor
+
+
+def token_scores(engine: Engine, piece: Judged, loss: Loss, loss_chunk: int) -> TokenScores:
+    """The student's tokens under a loss; gradients flow from `loss_BT` alone."""
+    score = partial(_score, loss, piece.judgement)
+    inputs = (piece.rollout.tokens_BT, piece.rollout.logprobs_BT, piece.reference_BT, *piece.judgement.given)
+    return TokenScores(*over_tokens(engine.model, engine.module, piece.rollout, score, loss_chunk, *inputs))
+
+
+def _score(
+    loss: Loss,
+    judgement: Judgement,
+    student_V: Tensor,
+    tokens: Tensor,
+    sampler: Tensor,
+    reference: Tensor,
+    *given: Tensor,
+) -> tuple[Tensor, ...]:
+    """The fields of `TokenScores` for tokens (…) with logits (…, V)."""
+    student_X, teacher_X = judgement.outcomes(student_V, *given)
+    student = token_logprobs(student_V, tokens)
+    seen = Seen(student_X, teacher_X, tokens, student, sampler, reference, judgement.told(*given))
+    lost = loss(seen)
+    with torch.no_grad():
+        return lost, student.detach(), reverse_kl(seen), entropy(student_V)
