@@ -1,29 +1,23 @@
-"""EffOPD: on-policy distillation with the settings of `opd`, and leaps at steps 1, 2, 4, 8, …"""
+"""EffOPD: on-policy distillation with the settings of `opd`, and a search along its updates."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from typer import Option
 
-from effopd.extrapolation.effopd import EffOPD
-from effopd.extrapolation.leaps import leap_at_triggers
-from effopd.models.store import load_model, load_tokenizer
+from effopd.extrapolation.leaps import Leaps
 from effopd.params.effopd import EffOPDParams
-from effopd.params.engine import EngineParams
-from effopd.params.opd import OPDParams
-from effopd.params.optimizer import OptimizerParams
-from effopd.params.rollout import RolloutParams
-from effopd.params.run import RunParams
-from effopd.params.teacher import TeacherParams
-from effopd.params.trajectory import TrajectoryParams
-from effopd.seeding import derive_seed
 from effopd.tasks.problems import read_problems
-from effopd.train.distill import distill
+from stages.distilling import DistillingParams, distilling
 from stages.harness import Stage
-from stages.machine import set_up
-from stages.teaching import build_teacher
-from stages.training import build_engine, build_sampler, open_session, publish, run_on_ranks
+from stages.training import Trainee, run_on_ranks
+
+
+@dataclass(frozen=True)
+class EffOPDStageParams(DistillingParams):
+    effopd: EffOPDParams
 
 
 def main(
@@ -31,45 +25,24 @@ def main(
 ) -> None:
     """Train models/effopd-REPLICATE."""
     stage = Stage()
-    shared = stage.params("run", RunParams, unused=("replicates",))
-    params = stage.params("opd", OPDParams, unused=("steps", "sweep", "sweep_steps"))
-    effopd = stage.params("effopd", EffOPDParams)
-    optimizer = stage.params("optimizer", OptimizerParams)
-    engine_params = stage.params("engine", EngineParams)
-    rollout = stage.params("rollout", RolloutParams)
-    trajectory = stage.params("trajectory", TrajectoryParams)
-    teacher_params = stage.params("teacher", TeacherParams)
-    problems = read_problems(stage.input("data/train.parquet"))
+    params = stage.read(EffOPDStageParams, opd=("steps", "sweep", "sweep_steps"))
     validation = read_problems(stage.input("data/validation.parquet"))
-    base = stage.input("models/base")
-    device = set_up(shared)
 
-    name = f"effopd-{replicate}"
-    student, tokenizer = load_model(base), load_tokenizer(base)
-    engine = build_engine(student, device, optimizer, engine_params, params.learning_rate, shared.seed)
-    sampler = build_sampler(engine, engine_params, rollout, base, tokenizer)
-    teacher = build_teacher(stage, teacher_params, problems, engine, engine_params.precision, tokenizer)
-    search = EffOPD(effopd, engine.parameters)
-    key = stage.key("effopd", replicate, without=("effopd.steps",))
-    session, workspace = open_session(name, key, effopd.steps, trajectory, engine, tokenizer, search.anchor)
-    seed = derive_seed(shared.seed, "replicate", replicate)
-    leaps = leap_at_triggers(search, effopd, engine, sampler, validation, session, seed=seed)
-    distill(
-        engine,
-        sampler,
-        teacher,
-        problems,
-        params,
-        session,
-        seed=seed,
-        micro_batch=optimizer.micro_batch,
-        loss_chunk=engine_params.loss_chunk,
-        mismatch_budget=rollout.mismatch_budget,
-        reference=load_model(base).to(engine.device) if params.loss == "exopd" else None,
-        after_step=leaps,
-    )
+    rate, steps = params.opd.learning_rate, params.effopd.steps
 
-    publish(stage, engine, session, workspace, name, {"loss": params.loss, "learning_rate": params.learning_rate})
+    def search(trainee: Trainee, seed: int) -> Leaps:
+        chunk = params.engine.loss_chunk
+        return Leaps(
+            params.effopd,
+            trainee.engine,
+            trainee.sampler,
+            validation,
+            seed=seed,
+            learning_rate=rate,
+            loss_chunk=chunk,
+        )
+
+    distilling(stage, params, f"effopd-{replicate}", replicate, learning_rate=rate, steps=steps, search=search)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import typer
 
@@ -29,6 +29,14 @@ LOGS = Path("logs")
 SCRATCH = Path(os.environ.get("EFFOPD_SCRATCH", ".scratch"))
 
 AnySection = TypeVar("AnySection", bound=Section)
+Table = TypeVar("Table")
+
+
+class Unread:
+    """In a table of sections: keys of a section that the stage does not depend on."""
+
+    def __init__(self, *keys: str) -> None:
+        self.keys = keys
 
 
 class StageError(RuntimeError):
@@ -51,6 +59,18 @@ class Stage:
         parsed = parse(section, name, self._values.get(name), PARAMS)
         self._params |= {f"{name}.{key}": value for key, value in parsed.model_dump().items() if key not in unused}
         return parsed
+
+    def read(self, table: type[Table], **unused: tuple[str, ...]) -> Table:
+        """Every section that `table` lists, a dataclass whose fields are named and typed like sections.
+
+        unused: by section, the keys of it that this stage does not depend on, beside those that the table leaves out.
+        """
+        found = {}
+        for name, hint in get_type_hints(table, include_extras=True).items():
+            section, *left_out = get_args(hint) or (hint,)
+            keys = [key for unread in left_out for key in unread.keys]
+            found[name] = self.params(name, section, unused=(*keys, *unused.get(name, ())))
+        return table(**found)
 
     def input(self, path: str | Path) -> Path:
         """A file or folder that this stage reads. Raises `DataError` when it is missing."""

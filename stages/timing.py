@@ -20,7 +20,7 @@ TIMING = Path("reports/timing.json")
 
 
 def main() -> None:
-    """Write reports/timing.json: for each run the rows {step, seconds, validation_seconds}; null if not timed here."""
+    """Write reports/timing.json: for each run the rows {step, seconds, cpu_seconds, …}; null if not timed here."""
     stage = Stage()
     shared = stage.params("run", RunParams, unused=("seed", "threads", "device"))
     opd = stage.params("opd", OPDParams, unused=tuple(OPDParams.model_fields.keys() - {"sweep"}))

@@ -6,34 +6,51 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from effopd.models.lora import add_factors
-from effopd.models.store import load_model
+from effopd.models.store import load_model, load_tokenizer
 from effopd.params.engine import EngineParams
 from effopd.params.optimizer import OptimizerParams
 from effopd.params.rollout import RolloutParams
+from effopd.params.run import RunParams
 from effopd.params.section import ParamsError, read_section
 from effopd.params.trajectory import TrajectoryParams
 from effopd.rollout.copy import CopySampler
 from effopd.rollout.sampler import ModelSampler, Sampler
 from effopd.rollout.vllm import VLLMSampler, start_vllm
 from effopd.seeding import derive_seed
+from effopd.tasks.problems import Problem
 from effopd.train.deepspeed_engine import DeepSpeedEngine
 from effopd.train.engine import Engine, TorchEngine, checkpoint_activations
 from effopd.train.session import Session
+from effopd.train.training import Training
 from effopd.trajectory.schedule import checkpoint_steps
 from effopd.trajectory.workspace import Workspace
-from stages.harness import LOGS, MODELS, PARAMS, SCRATCH, Stage, run
+from stages.harness import LOGS, MODELS, PARAMS, SCRATCH, Stage, Unread, run
+from stages.machine import set_up
 
+BASE = MODELS / "base"
 PROBE_TOLERANCE = 1e-3
 """Mean |Δ log-probability| between vLLM and the trainer, both in float32; kernels differ by some 1e-6."""
+
+
+@dataclass(frozen=True)
+class TrainingParams:
+    """The sections that every training stage reads."""
+
+    run: Annotated[RunParams, Unread("replicates")]
+    optimizer: OptimizerParams
+    engine: EngineParams
+    rollout: RolloutParams
+    trajectory: TrajectoryParams
 
 
 def run_on_ranks(main: Callable[..., None]) -> None:
@@ -60,88 +77,115 @@ def launch_command(params: EngineParams, arguments: list[str]) -> list[str]:
     return [*launcher, "--no_local_rank", "--module", spec.name, *arguments]
 
 
+@dataclass(frozen=True)
+class Trainee:
+    """The base on its way: its engine, what samples it, and its tokenizer, as params ask for."""
+
+    params: TrainingParams
+    base: Path
+    engine: Engine
+    sampler: Sampler
+    tokenizer: PreTrainedTokenizerBase
+
+    def at_start(self) -> PreTrainedModel:
+        """The base as it was, on the engine's device."""
+        return load_model(self.base).to(self.engine.device)
+
+    def session(
+        self,
+        run: str,
+        key: str,
+        steps: int,
+        extra_state: Mapping[str, Tensor] | None = None,
+        critic: Engine | None = None,
+    ) -> Session:
+        """A session that goes on from the run's newest saved state, if there is one."""
+        return Session(
+            engine=self.engine,
+            tokenizer=self.tokenizer,
+            workspace=Workspace(SCRATCH, run, key, self.engine.rank),
+            live=LOGS / run,
+            last_step=steps,
+            kept_steps=checkpoint_steps(steps, self.params.trajectory.per_octave),
+            extra_state=extra_state,
+            critic=critic,
+        )
+
+    def training(self, problems: Sequence[Problem], session: Session, seed: int) -> Training:
+        """What the loops are given."""
+        return Training(
+            self.engine,
+            self.sampler,
+            problems,
+            session,
+            seed,
+            micro_batch=self.params.optimizer.micro_batch,
+            loss_chunk=self.params.engine.loss_chunk,
+            mismatch_budget=self.params.rollout.mismatch_budget,
+        )
+
+
+def make_trainee(stage: Stage, params: TrainingParams, learning_rate: float) -> Trainee:
+    """The base, an input of the stage, on the machine that params ask for."""
+    base, device = stage.input(BASE), set_up(params.run)
+    tokenizer = load_tokenizer(base)
+    engine = build_engine(load_model(base), device, params, learning_rate)
+    return Trainee(params, base, engine, build_sampler(engine, params, base, tokenizer), tokenizer)
+
+
 def build_engine(
     model: PreTrainedModel,
     device: torch.device,
-    optimizer: OptimizerParams,
-    params: EngineParams,
+    params: TrainingParams,
     learning_rate: float,
-    seed: int,
     *,
     train_head: bool = False,
 ) -> Engine:
-    """The engine that `params` asks for; DeepSpeed finds each rank's own device itself.
+    """The engine that `params` ask for; DeepSpeed finds each rank's own device itself.
 
     train_head: train the output head in any case, with LoRA beside the factors.
     """
-    if params.lora_rank:
-        lora_seed = derive_seed(seed, "lora")
-        add_factors(model, params.lora_rank, params.lora_alpha, lora_seed, train_head=train_head)
-    match params.name:
+    engine = params.engine
+    if engine.lora_rank:
+        lora_seed = derive_seed(params.run.seed, "lora")
+        add_factors(model, engine.lora_rank, engine.lora_alpha, lora_seed, train_head=train_head)
+    match engine.name:
         case "torch":
-            if params.activation_checkpointing:
+            if engine.activation_checkpointing:
                 checkpoint_activations(model)
-            return TorchEngine(model.to(device), optimizer, learning_rate)
+            return TorchEngine(model.to(device), params.optimizer, learning_rate)
         case "deepspeed":
-            return DeepSpeedEngine(model, optimizer, params, learning_rate)
+            return DeepSpeedEngine(model, params.optimizer, engine, learning_rate)
 
 
-def build_sampler(
-    engine: Engine, params: EngineParams, rollout: RolloutParams, base: Path, tokenizer: PreTrainedTokenizerBase
-) -> Sampler:
+def build_sampler(engine: Engine, params: TrainingParams, base: Path, tokenizer: PreTrainedTokenizerBase) -> Sampler:
     """Samples by vLLM, or the model in training itself, or a copy of it where ZeRO has scattered its weights.
 
     vLLM and the copy are made from `base` and take the trained weights at their first `refresh`.
     """
+    rollout, precision = params.rollout, params.engine.precision
     if rollout.engine == "vllm":
         return VLLMSampler(
-            start_vllm(base, params.precision, rollout.gpu_memory, sleeps=True),
+            start_vllm(base, precision, rollout.gpu_memory, sleeps=True),
             engine.model,
             engine.each_weight,
             tokenizer,
             rollout.max_new_tokens,
-            tolerance=PROBE_TOLERANCE if params.precision == "float32" else rollout.mismatch_budget,
+            tolerance=PROBE_TOLERANCE if precision == "float32" else rollout.mismatch_budget,
             device=engine.device,
         )
-    if params.name == "deepspeed" and params.zero_stage == 3:
+    if params.engine.name == "deepspeed" and params.engine.zero_stage == 3:
         return CopySampler(load_model(base).to(engine.device), engine.each_weight, tokenizer, rollout.max_new_tokens)
     return ModelSampler(engine.module, tokenizer, rollout.max_new_tokens)
 
 
-def open_session(
-    run: str,
-    key: str,
-    steps: int,
-    trajectory: TrajectoryParams,
-    engine: Engine,
-    tokenizer: PreTrainedTokenizerBase,
-    extra_state: Mapping[str, Tensor] | None = None,
-    critic: Engine | None = None,
-) -> tuple[Session, Workspace]:
-    """A session that goes on from the run's newest saved state, if there is one."""
-    workspace = Workspace(SCRATCH, run, key, engine.rank)
-    session = Session(
-        engine=engine,
-        tokenizer=tokenizer,
-        workspace=workspace,
-        live=LOGS / run,
-        last_step=steps,
-        kept_steps=checkpoint_steps(steps, trajectory.per_octave),
-        extra_state=extra_state,
-        critic=critic,
-    )
-    return session, workspace
-
-
-def publish(
-    stage: Stage, engine: Engine, session: Session, workspace: Workspace, run: str, about: dict[str, Any]
-) -> None:
+def publish(stage: Stage, engine: Engine, session: Session, run: str, about: dict[str, Any]) -> None:
     """Put the finished run under models/, unless what it was made from has changed meanwhile."""
     stage.check_unchanged()
     engine.wait()
     if engine.rank > 0:
         return
     target = MODELS / run
-    workspace.publish(target, list(session.kept_steps), session.state, about | {"run": run})
+    session.publish(target, about | {"run": run})
     last = session.state.metrics[-1]
     print(f"{target}: step {last['step']}, training accuracy {last['accuracy']:.3f}")

@@ -1,63 +1,123 @@
-"""EffOPD as a hook of the distillation loop: when to leap, and how a candidate is scored."""
+"""EffOPD in a distilling loop: when to search, on what to score, and what becomes of the learning rate."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor
 
 from effopd.extrapolation.effopd import EffOPD
+from effopd.extrapolation.rate import next_scale
+from effopd.extrapolation.scores import sampled_accuracy, teacher_kl
+from effopd.extrapolation.search import Decision, Score
 from effopd.params.effopd import EffOPDParams
 from effopd.rollout.sampler import Sampler
 from effopd.seeding import derive_seed, uniforms
 from effopd.tasks.problems import Problem
-from effopd.tasks.verifiers import score_all
+from effopd.train.costs import Costs
 from effopd.train.engine import Engine
+from effopd.train.objective import Judged
 from effopd.train.session import Session
 from effopd.trajectory.schedule import is_trigger
 
 
-def leap_at_triggers(
-    search: EffOPD,
-    params: EffOPDParams,
-    engine: Engine,
-    sampler: Sampler,
-    problems: Sequence[Problem],
-    session: Session,
-    *,
-    seed: int,
-) -> Callable[[int], None]:
-    """A function to call after each optimiser step, which extrapolates at steps 1, 2, 4, 8, … and logs the trigger.
+class Leaps:
+    """What `distill` calls after each update: it extrapolates when a search is due, and logs the trigger.
 
-    A candidate's score is the mean accuracy of `params.samples` completions at temperature 1 of each of the validation
-    problems D_v, drawn with random numbers that are the same for all candidates of one trigger.
+    problems: the validation set D_v, where accuracy is the score. learning_rate: the one that is followed.
+    state: what a killed run needs back, as live tensors.
     """
-    items = [problem for problem in problems for _ in range(params.samples)]
-    rows = engine.share(len(items), uneven=True)
-    mine = [items[row] for row in rows]
 
-    def after_step(step: int) -> None:
-        if not is_trigger(step):
+    def __init__(
+        self,
+        params: EffOPDParams,
+        engine: Engine,
+        sampler: Sampler,
+        problems: Sequence[Problem],
+        *,
+        seed: int,
+        learning_rate: float,
+        loss_chunk: int = 0,
+    ) -> None:
+        self._params, self._engine, self._sampler, self._problems = params, engine, sampler, problems
+        self._seed, self._learning_rate, self._loss_chunk = seed, learning_rate, loss_chunk
+        self._search = EffOPD(params, engine.parameters)
+        self._scale = torch.ones((), dtype=torch.float64)
+        self._updates, self._searches = (torch.zeros((), dtype=torch.int64) for _ in range(2))
+        counts = {"scale": self._scale, "updates": self._updates, "searches": self._searches}
+        self.state: Mapping[str, Tensor] = counts | {f"anchor/{n}": w for n, w in self._search.anchor.items()}
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether it scores on the completions of the step and what the teacher said of them."""
+        return self._params.score == "teacher_kl"
+
+    @property
+    def scale(self) -> float:
+        """By what the learning rate is multiplied at present."""
+        return self._scale.item()
+
+    def after_update(self, session: Session, step: int, pieces: Sequence[Judged]) -> None:
+        """Search, if it is time to; pieces: the completions of this step, where it `looks_back`."""
+        self._updates += 1
+        update = int(self._updates)
+        if not (is_trigger(update) if self._params.triggers == "exponential" else update % self._params.triggers == 0):
             return
-        began = time.perf_counter()
-        numbers_BT = uniforms(derive_seed(seed, "validation", step), rows, sampler.max_new_tokens)
-        tokens: list[int] = []
+        with session.timed("search"):
+            self._extrapolate(session, step, update, pieces)
 
-        def validate() -> float:
+    def _extrapolate(self, session: Session, step: int, update: int, pieces: Sequence[Judged]) -> None:
+        engine, spent = self._engine, Costs()
+        measure = self._by_teacher(pieces) if self.looks_back else self._by_accuracy(step)
+
+        def score() -> Score:
+            nonlocal spent
             engine.weights_changed()
-            sampler.refresh(step)
-            rollout = sampler.sample([item.prompt for item in mine], numbers_BT)
-            correct = sum(score_all(mine, rollout.texts))
-            correct, sampled = engine.sum(correct, rollout.mask_BT.sum().item())
-            tokens.append(int(sampled))
-            return correct / len(items)
+            found, costs = measure()
+            spent += costs
+            return found
 
-        trigger = search.extrapolate(step, engine.parameters, validate, engine.everywhere, engine.products())
+        seed = derive_seed(self._seed, "direction", update)
+        found = self._search.extrapolate(engine.parameters, score, engine.everywhere, engine.products(), seed)
         engine.weights_changed()
-        if trigger.accepted and params.optimizer == "reset":
+        if found.accepted and self._params.optimizer == "reset":
             engine.reset_optimizer()
-        row = asdict(trigger) | {"sampled_tokens": sum(tokens)}
-        session.log_trigger(row, seconds=time.perf_counter() - began)
-        session.count(sampled_tokens=sum(tokens))
+        kept = self._params.multipliers[found.accepted - 1] if found.accepted else None
+        self._scale.fill_(next_scale(self.scale, kept, self._params, self._learning_rate))
+        rate = self._learning_rate * self.scale
+        session.spend(**asdict(spent))
+        about = {"step": step, "update": update, "n": int(self._searches), "learning_rate": rate}
+        session.log_trigger(about | trigger_row(found) | asdict(spent))
+        self._searches += 1
 
-    return after_step
+    def _by_accuracy(self, step: int) -> Callable[[], tuple[Score, Costs]]:
+        samples = self._params.samples
+        rows = self._engine.share(len(self._problems) * samples, uneven=True)
+        numbers_BT = uniforms(derive_seed(self._seed, "validation", step), rows, self._sampler.max_new_tokens)
+
+        def measure() -> tuple[Score, Costs]:
+            self._sampler.refresh(step)
+            return sampled_accuracy(self._engine, self._sampler, self._problems, samples, numbers_BT)
+
+        return measure
+
+    def _by_teacher(self, pieces: Sequence[Judged]) -> Callable[[], tuple[Score, Costs]]:
+        return lambda: teacher_kl(self._engine, pieces, self._loss_chunk)
+
+
+def trigger_row(found: Decision) -> dict[str, Any]:
+    """What a trigger's log says of its search."""
+    candidates = [{"k": c.k, "multiplier": c.multiplier, **_score_row(c.score)} for c in found.candidates]
+    return {**_score_row(found.score), "candidates": candidates, "accepted": found.accepted}
+
+
+def _score_row(score: Score | None) -> dict[str, Any]:
+    row: dict[str, Any] = {"score": score and score.value}
+    if score and score.effective is not None:
+        row["effective"] = score.effective
+    if score and score.by_problem:
+        row["by_problem"] = list(score.by_problem)
+    return row

@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from effopd.losses.tokens import masked_sum
+
 
 def group_advantages(rewards_GN: Tensor, epsilon: float = 1e-6) -> Tensor:
     """(r − mean) / (std + ε) within each group of N completions of one prompt; a group of equals gives zeros."""
@@ -34,6 +36,11 @@ def reference_kl(policy_BT: Tensor, reference_BT: Tensor) -> Tensor:
     """Unbiased non-negative estimate of KL(π ‖ π_ref) from sampled tokens: e^d − d − 1, d = log π_ref − log π."""
     difference_BT = reference_BT - policy_BT
     return difference_BT.exp() - difference_BT - 1
+
+
+def token_mean(values_BT: Tensor, mask_BT: Tensor, tokens: float) -> Tensor:
+    """DAPO's and PPO's aggregation: the sum over unmasked tokens, over how many they are on all ranks."""
+    return masked_sum(values_BT, mask_BT) / tokens
 
 
 def sequence_mean(values_BT: Tensor, mask_BT: Tensor) -> Tensor:

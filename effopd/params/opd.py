@@ -16,7 +16,11 @@ class OPDParams(Section):
     importance_cap: float = Field(ge=1)
     steps: int = Field(ge=1)
     prompts_per_step: int = Field(ge=1)
+    updates_per_batch: int = Field(ge=1)
+    least_effective: float = Field(ge=0, lt=1)
     learning_rate: float = Field(gt=0)
+    decay: Literal["none", "linear", "cosine"]
+    warmup_steps: int = Field(ge=0)
     sweep: list[float] = Field(min_length=1)
     sweep_steps: int = Field(ge=1)
 

@@ -99,7 +99,7 @@ def _read_run(name: RunName, is_taken_apart: bool, sources: Sources, seconds: Ma
             LogRow(**{key: value_of(folder / METRICS, row, key) for key in LogRow.__annotations__}) for row in log
         ),
         triggers=tuple(_trigger(triggers, row) for row in read_jsonl(triggers)) if triggers.exists() else (),
-        validation_seconds=None if times is None else sum(row.get("validation_seconds", 0.0) for row in times),
+        validation_seconds=None if times is None else sum(row.get("search_seconds", 0.0) for row in times),
         spectral=_spectral(spectral) if spectral.exists() else None,
         interventions=read_interventions(apart) if is_taken_apart and name.rate is None and apart.exists() else (),
     )

@@ -99,6 +99,10 @@ class DeepSpeedEngine:
             raise NonFiniteError(f"step {step}: the gradient norm is {norm}")
         return norm
 
+    def forget_gradients(self) -> None:
+        self._engine.zero_grad()
+        self._wrapper.zero_grad(set_to_none=True)
+
     def set_learning_rate(self, rate: float) -> float:
         for group in self._adamw.param_groups:
             group["lr"] = rate

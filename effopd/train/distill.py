@@ -1,58 +1,68 @@
-"""On-policy distillation (arXiv 2605.11739, section 2); EffOPD is the same loop with leaps after some steps."""
+"""On-policy distillation (arXiv 2605.11739, section 2); EffOPD is the same loop with a search after some updates."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
+from torch import Tensor
 from transformers import PreTrainedModel
 
-from effopd.losses.tokens import masked_sum
 from effopd.params.opd import OPDParams
-from effopd.rollout.sampler import Sampler
-from effopd.tasks.problems import Problem
-from effopd.train.batch import Sums, batches
-from effopd.train.engine import Engine
-from effopd.train.judgement import Teacher
-from effopd.train.objective import chosen_loss, judged, token_scores
+from effopd.train.objective import Judged, Teacher, accumulate, chosen_loss, judged
+from effopd.train.rates import scheduled
 from effopd.train.session import Session
+from effopd.train.training import Training
 
-Hook = Callable[[int], None]
-"""Called with the step's number after each optimiser step; may change the weights."""
+
+class Search(Protocol):
+    """What may change the weights between updates, and the learning rate, such as EffOPD.
+
+    state: live tensors that a killed run needs back.
+    """
+
+    state: Mapping[str, Tensor]
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether `after_update` looks at the step's completions, which are kept for it then."""
+
+    @property
+    def scale(self) -> float:
+        """By what the learning rate is multiplied at present."""
+
+    def after_update(self, session: Session, step: int, pieces: Sequence[Judged]) -> None: ...
 
 
 def distill(
-    engine: Engine,
-    sampler: Sampler,
+    training: Training,
     teacher: Teacher,
-    problems: Sequence[Problem],
     params: OPDParams,
-    session: Session,
+    learning_rate: float,
     *,
-    seed: int,
-    micro_batch: int,
-    loss_chunk: int = 0,
-    mismatch_budget: float = math.inf,
     reference: PreTrainedModel | None = None,
-    after_step: Hook | None = None,
+    search: Search | None = None,
 ) -> None:
     """Train the engine's model in place: the sampler samples it, and the teacher scores every token of its samples.
 
-    loss_chunk: tokens whose logits exist at once; 0: those of a micro-batch. mismatch_budget: the largest mean
-    difference of log-probabilities between sampler and trainer that a step may show, in nats. reference: the student
-    before training, which the loss `exopd` needs; no leap moves it.
-    after_step: EffOPD's `leap_at_triggers`, or any other change of the weights between steps.
+    Several updates on one batch end early where its completions have become too unlike the student's own.
+    learning_rate: its peak, which `search` may scale. reference: the student before training, which the loss `exopd`
+    needs; no leap moves it.
     """
-    loss = chosen_loss(params)
-    for step, batch in batches(session, engine, sampler, problems, params.prompts_per_step, seed=seed):
-        sums = Sums()
-        for piece in judged(teacher, reference, batch, micro_batch, loss_chunk):
-            scores = token_scores(engine, piece, loss, loss_chunk)
-            chunk_loss = masked_sum(scores.loss_BT, piece.rollout.mask_BT) / batch.tokens  # the mean over the step's
-            engine.backward(chunk_loss)
-            sums.add(piece.rollout, chunk_loss, scores.student_BT, scores.reverse_kl_BT, scores.entropy_BT)
-        mismatch = sums.mismatch.check(engine, batch.tokens, mismatch_budget, step)
-        grad_norm = engine.step(step)
-        if after_step is not None:
-            after_step(step)
-        session.log(**sums.row(engine, batch), **mismatch, grad_norm=grad_norm)
+    engine, session, loss = training.engine, training.session, chosen_loss(params)
+    for step, batch in training.batches(params.prompts_per_step):
+        rate = scheduled(learning_rate, params.decay, step, params.warmup_steps, session.last_step)
+        pieces: Iterable[Judged] = judged(training, teacher, reference, batch)
+        kept = list(pieces) if params.updates_per_batch > 1 or (search and search.looks_back) else []
+        for update in range(params.updates_per_batch):
+            sums = accumulate(training, kept or pieces, loss, batch)
+            if update == 0:
+                row = sums.row(engine, batch) | training.check(sums, batch, step)
+            elif sums.mismatch.effective(engine, batch.tokens) < params.least_effective:
+                engine.forget_gradients()
+                break
+            row["learning_rate"] = engine.set_learning_rate(rate * search.scale if search else rate)
+            row["grad_norm"], row["updates"] = engine.step(step), update + 1
+            if search:
+                search.after_update(session, step, kept)
+        session.log(**row)

@@ -57,6 +57,9 @@ class Engine(Protocol):
     def step(self, step: int) -> float:
         """Clip the accumulated gradients, update the weights, and return the gradient norm before clipping."""
 
+    def forget_gradients(self) -> None:
+        """Drop what was accumulated since the last step."""
+
     def set_learning_rate(self, rate: float) -> float: ...
 
     def reset_optimizer(self) -> None:
@@ -131,8 +134,11 @@ class TorchEngine:
         if not math.isfinite(norm):
             raise NonFiniteError(f"step {step}: the gradient norm is {norm}")
         self._optimizer.step()
-        self._optimizer.zero_grad(set_to_none=True)
+        self.forget_gradients()
         return norm
+
+    def forget_gradients(self) -> None:
+        self._optimizer.zero_grad(set_to_none=True)
 
     def set_learning_rate(self, rate: float) -> float:
         for group in self._optimizer.param_groups:

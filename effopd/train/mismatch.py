@@ -6,6 +6,7 @@ shows here too. The `sampled` loss corrects by truncated importance weights, the
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -22,11 +23,12 @@ class MismatchError(ArithmeticError):
 
 @dataclass
 class Mismatch:
-    """Sums over one step's tokens on this rank: |Δ|, −Δ and e^Δ with Δ = log π_trainer − log π_sampler."""
+    """Sums over one step's tokens on this rank: |Δ|, −Δ, e^Δ and e^2Δ with Δ = log π_trainer − log π_sampler."""
 
     absolute: float = 0.0
     kl: float = 0.0
     ratio: float = 0.0
+    square: float = 0.0
 
     @torch.no_grad()
     def add(self, trainer_BT: Tensor, rollout: Rollout) -> None:
@@ -34,6 +36,16 @@ class Mismatch:
         self.absolute += masked_sum(difference_BT.abs(), rollout.mask_BT).item()
         self.kl -= masked_sum(difference_BT, rollout.mask_BT).item()
         self.ratio += masked_sum(difference_BT.exp(), rollout.mask_BT).item()
+        self.square += masked_sum(difference_BT.double().exp().square(), rollout.mask_BT).item()
+
+    def effective(self, engine: Engine, tokens: int) -> float:
+        """The share of the step's tokens that still count as samples of the trainer's model: (Σ w)² / (N Σ w²).
+
+        w = π_trainer / π_sampler; 1 when the two agree, 0 when a weight overflows.
+        """
+        ratio, square = engine.sum(self.ratio, self.square)
+        share = ratio**2 / (tokens * square) if square else 0.0
+        return share if math.isfinite(share) else 0.0
 
     def check(self, engine: Engine, tokens: int, budget: float, step: int) -> dict[str, float]:
         """Means over the step's tokens on all ranks, as rows to log.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,14 +15,13 @@ from effopd.losses.jsd import jsd
 from effopd.losses.reverse_kl import reverse_kl
 from effopd.losses.sampled import exopd, sampled
 from effopd.losses.seen import Loss, Seen
-from effopd.losses.tokens import entropy, token_logprobs
+from effopd.losses.tokens import entropy, masked_sum, token_logprobs
 from effopd.params.opd import OPDParams
 from effopd.rollout.sampler import Rollout
-from effopd.train.batch import Batch
 from effopd.train.engine import Engine
-from effopd.train.forward import chunks
 from effopd.train.judgement import Judgement, Teacher
 from effopd.train.scoring import model_logprobs, over_tokens
+from effopd.train.training import Batch, Sums, Training
 
 
 def chosen_loss(params: OPDParams) -> Loss:
@@ -49,17 +48,30 @@ class Judged:
     reference_BT: Tensor
 
 
-def judged(
-    teacher: Teacher, reference: PreTrainedModel | None, batch: Batch, micro_batch: int, loss_chunk: int
-) -> Iterator[Judged]:
-    """The batch in pieces of at most `micro_batch` completions, judged one by one.
+def judged(training: Training, teacher: Teacher, reference: PreTrainedModel | None, batch: Batch) -> Iterator[Judged]:
+    """The batch in micro-batches, judged one by one.
 
     reference: the student before training, for the losses that look at it.
     """
-    for rows, rollout in chunks(batch.rollout, micro_batch):
-        judgement = teacher.judge(rollout, [problem.teacher for problem in batch.problems[rows]], loss_chunk)
+    session, loss_chunk = training.session, training.loss_chunk
+    for rows, rollout in training.pieces(batch.rollout):
+        with session.timed("teacher"):
+            judgement = teacher.judge(rollout, [problem.teacher for problem in batch.problems[rows]], loss_chunk)
         start_BT = rollout.logprobs_BT if reference is None else model_logprobs(reference, rollout, loss_chunk)
         yield Judged(rollout, judgement, start_BT)
+    session.spend(teacher_tokens=batch.passed, forward_tokens=0 if reference is None else batch.passed)
+
+
+def accumulate(training: Training, pieces: Iterable[Judged], loss: Loss, batch: Batch) -> Sums:
+    """One pass over a batch: add up the gradient of the mean loss over its tokens, and what is logged."""
+    sums = Sums()
+    for piece in pieces:
+        scores = token_scores(training.engine, piece, loss, training.loss_chunk)
+        piece_loss = masked_sum(scores.loss_BT, piece.rollout.mask_BT) / batch.tokens
+        training.engine.backward(piece_loss)
+        sums.add(piece.rollout, piece_loss, scores.student_BT, scores.reverse_kl_BT, scores.entropy_BT)
+    training.session.spend(forward_tokens=batch.passed, backward_tokens=batch.passed)
+    return sums
 
 
 @dataclass(frozen=True)

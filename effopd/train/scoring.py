@@ -6,7 +6,8 @@ while they are small. Both ways return (B, T); what stands under the mask counts
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,6 +19,29 @@ from effopd.losses.tokens import entropy, token_logprobs
 from effopd.rollout.sampler import Rollout
 from effopd.train.engine import Engine
 from effopd.train.forward import completion_logits, scores_at_head
+from effopd.train.training import Batch, Training
+
+
+@dataclass(frozen=True)
+class PolicyPiece:
+    """A micro-batch of completions, and which rows of the batch it is.
+
+    Of each token (B, T): log π of the policy, with gradient, the policy's entropy, and log π of the reference.
+    """
+
+    rows: slice
+    rollout: Rollout
+    policy_BT: Tensor
+    entropy_BT: Tensor
+    reference_BT: Tensor
+
+
+def policy_pieces(training: Training, reference: PreTrainedModel, batch: Batch) -> Iterator[PolicyPiece]:
+    """The batch in micro-batches, each passed through the policy and the reference."""
+    for rows, rollout in training.pieces(batch.rollout):
+        policy_BT, entropy_BT = policy_scores(training.engine, rollout, training.loss_chunk)
+        yield PolicyPiece(rows, rollout, policy_BT, entropy_BT, model_logprobs(reference, rollout, training.loss_chunk))
+    training.session.spend(forward_tokens=2 * batch.passed, backward_tokens=batch.passed)
 
 
 def policy_scores(engine: Engine, rollout: Rollout, loss_chunk: int) -> tuple[Tensor, Tensor]:
@@ -41,11 +65,6 @@ def model_logprobs(model: PreTrainedModel, rollout: Rollout, loss_chunk: int) ->
 
 def _logprobs(logits_V: Tensor, tokens: Tensor) -> tuple[Tensor, ...]:
     return (token_logprobs(logits_V, tokens),)
-
-
-def critic_values(critic: Engine, rollout: Rollout) -> Tensor:
-    """V of the text before each sampled token, float32 (B, T), by a model whose head gives one number."""
-    return completion_logits(critic.model, rollout)[..., 0].float()
 
 
 def over_tokens(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from transformers import PreTrainedTokenizerBase
 
 from effopd.files import canonical_json, remove
 from effopd.models.store import save_checkpoint
+from effopd.train.clock import Clock
+from effopd.train.costs import Costs, computing_parameters
 from effopd.train.engine import Engine
 from effopd.trajectory.store import step_folder
 from effopd.trajectory.workspace import RunState, Workspace
@@ -27,7 +29,8 @@ class Session:
     """One training run, from its newest saved state to its last step.
 
     After `steps()` is exhausted, `state` holds the finished run's logs. Metrics are functions of the weights and the
-    seed; seconds are kept apart in `state.timing`, so that a run's outputs are the same bytes on every run.
+    seed; seconds are kept apart in `state.timing`, so that a run's outputs are the same bytes on every run: the wall's
+    are the first rank's, those of processors and GPUs are summed over ranks.
     extra_state: live tensors beside weights and moments that a killed run needs back, such as EffOPD's anchor.
     critic: an engine beside the first whose weights and moments it needs back too; no checkpoint holds them.
     With several ranks each keeps the state of its own shards; the first alone writes logs and checkpoints.
@@ -48,11 +51,14 @@ class Session:
         self.kept_steps = kept_steps
         self.state = RunState(step=0, tensors={})
         self._engine, self._tokenizer, self._workspace = engine, tokenizer, workspace
-        self._live, self._last_step = live, last_step
+        self._live, self.last_step = live, last_step
         self._extra_state, self._critic = extra_state or {}, critic
         self._row: dict[str, Any] = {}
         self._times: dict[str, float] = {}
+        self._parameters = computing_parameters(engine.module)
         self._restore()
+        last = self.state.metrics[-1] if self.state.metrics else {}
+        self._spent = Costs(**{name: last[name] for name in Costs.__annotations__ if name in last})
 
     def steps(self) -> Iterator[int]:
         """The steps still to do, counted from 1; after each, its logs are written and due checkpoints saved."""
@@ -60,41 +66,55 @@ class Session:
         with self._live_curves() as live:
             if done == 0 and 0 in self.kept_steps:
                 self._checkpoint(0)
-            for step in range(done + 1, self._last_step + 1):
-                began = time.perf_counter()
+            for step in range(done + 1, self.last_step + 1):
+                clock = Clock(self._engine.device)
                 yield step
-                self._times["seconds"] = time.perf_counter() - began
+                self._times |= clock.read()
                 self._record(step)
                 if live is not None:
                     live.show(step, self._row, self._times)
                 self._row, self._times = {}, {}
                 if step in self.kept_steps:
                     self._checkpoint(step)
-                if step == self._last_step or not self._engine.everywhere(not self._workspace.due()):
+                if step == self.last_step or not self._engine.everywhere(not self._workspace.due()):
                     self._save()
 
     def log(self, **values: float | int) -> None:
         """Metrics of the present step."""
         self._row.update(values)
 
-    def count(self, **amounts: int) -> None:
-        """Add to running totals, which are logged with every step."""
-        for name, amount in amounts.items():
-            before = self.state.metrics[-1].get(name, 0) if self.state.metrics else 0
-            self._row[name] = self._row.get(name, before) + amount
+    def spend(self, **amounts: int) -> None:
+        """Add to the fields of `Costs`, whose running totals are logged with every step."""
+        self._spent += Costs(**amounts)
 
-    def log_trigger(self, row: dict[str, Any], seconds: float) -> None:
-        """What an extrapolation did after the present step, and the wall time that it took."""
+    @contextmanager
+    def timed(self, what: str) -> Iterator[None]:
+        """Add the block's seconds to those that this step spends on something, beside the step's own."""
+        clock = Clock(self._engine.device)
+        yield
+        for kind, seconds in clock.read().items():
+            name = f"{what}_{kind}"
+            self._times[name] = self._times.get(name, 0.0) + seconds
+
+    def log_trigger(self, row: dict[str, Any]) -> None:
+        """What an extrapolation did after an update of the present step."""
         self.state.triggers.append(row)
-        self._times["validation_seconds"] = seconds
+
+    def publish(self, target: Path, about: dict[str, Any]) -> None:
+        """Put the finished run in place: its checkpoints, its logs and what it is."""
+        self._workspace.publish(target, list(self.kept_steps), self.state, about)
 
     def _live_curves(self) -> AbstractContextManager[_LiveCurves | None]:
         if self._engine.rank > 0:
             return nullcontext()
-        return _LiveCurves(self._live, self.state.metrics, self._last_step)
+        return _LiveCurves(self._live, self.state.metrics, self.last_step)
 
     def _record(self, step: int) -> None:
         self.state.step = step
+        if self._spent != Costs():
+            self._row |= asdict(self._spent) | {"student_flops": self._spent.student_flops(self._parameters)}
+        work = sorted(name for name in self._times if name.endswith(("cpu_seconds", "device_seconds")))
+        self._times |= zip(work, self._engine.sum(*(self._times[name] for name in work)), strict=True)
         self.state.metrics.append({"step": step, **self._row})
         self.state.timing.append({"step": step, **self._times})
 
@@ -115,7 +135,7 @@ class Session:
 
     def _restore(self) -> None:
         """Go on from the newest state that every rank has, or from the beginning."""
-        saved = [step for step in self._workspace.saved_steps() if step <= self._last_step]
+        saved = [step for step in self._workspace.saved_steps() if step <= self.last_step]
         newest = int(self._engine.smallest(saved[-1] if saved else 0))
         if newest == 0 or (state := self._workspace.load(at_most=newest)) is None:
             if self._engine.rank == 0:
@@ -135,7 +155,7 @@ class _LiveCurves:
     """``metrics.jsonl``, a line a step, TensorBoard's event file in one folder, and the progress bar."""
 
     def __init__(self, folder: Path, rows: list[dict[str, Any]], last_step: int) -> None:
-        self._folder, self._rows, self._last_step = folder, rows, last_step
+        self._folder, self._rows, self.last_step = folder, rows, last_step
 
     def __enter__(self) -> _LiveCurves:
         remove(self._folder)
@@ -143,7 +163,7 @@ class _LiveCurves:
         self._lines = (self._folder / "metrics.jsonl").open("w", encoding="utf-8")
         self._board = SummaryWriter(str(self._folder), flush_secs=5)
         done = len(self._rows)
-        self._bar = tqdm(total=self._last_step, initial=done, desc=self._folder.name, unit="step", mininterval=1.0)
+        self._bar = tqdm(total=self.last_step, initial=done, desc=self._folder.name, unit="step", mininterval=1.0)
         for row in self._rows:
             self._lines.write(canonical_json(row) + "\n")
             for name, value in row.items():
@@ -151,7 +171,7 @@ class _LiveCurves:
         return self
 
     def show(self, step: int, row: dict[str, Any], times: dict[str, float]) -> None:
-        self._lines.write(canonical_json({"steps": self._last_step, "step": step, **row, **times}) + "\n")
+        self._lines.write(canonical_json({"steps": self.last_step, "step": step, **row, **times}) + "\n")
         self._lines.flush()
         for name, value in (row | times).items():
             self._board.add_scalar(name, value, step)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from effopd.params.base import BaseParams
 from effopd.seeding import shuffled_batch
 from effopd.tasks.problems import Demonstration
 from effopd.train.engine import Engine
+from effopd.train.rates import scheduled
 from effopd.train.session import Session
 
 IGNORED = -100
@@ -49,7 +49,8 @@ def fine_tune(
             chunk_loss = negative_log_likelihood(engine.model, inputs_BL, targets_BL) / tokens
             engine.backward(chunk_loss)
             loss += chunk_loss.item()
-        learning_rate = engine.set_learning_rate(cosine_rate(params, step))
+        rate = scheduled(params.learning_rate, "cosine", step, params.warmup_steps, params.steps)
+        learning_rate = engine.set_learning_rate(rate)
         grad_norm = engine.step(step)
         session.log(loss=engine.sum(loss)[0], grad_norm=grad_norm, learning_rate=learning_rate)
 
@@ -60,11 +61,3 @@ def negative_log_likelihood(model: Any, inputs_BL: Tensor, targets_BL: Tensor) -
     targets_BT = targets_BL[:, 1:]
     mask_BT = (targets_BT != IGNORED).float()
     return -masked_sum(token_logprobs(logits_BTV, targets_BT.clamp(min=0)), mask_BT)
-
-
-def cosine_rate(params: BaseParams, step: int) -> float:
-    """Linear warm-up over `warmup_steps`, then a cosine to zero at the last step."""
-    if step <= params.warmup_steps:
-        return params.learning_rate * step / params.warmup_steps
-    progress = (step - params.warmup_steps) / max(1, params.steps - params.warmup_steps)
-    return params.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))

@@ -12,7 +12,7 @@ from tiny import EFFOPD, LENGTH, OPD, Killed, Lab, Trained, with_values
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from effopd.extrapolation import leaps
+from effopd.extrapolation import scores
 from effopd.files import hash_path
 from effopd.models.critic import make_critic
 from effopd.models.lora import adapted, add_factors, leaping_weights, merged_weights
@@ -150,7 +150,7 @@ def test_an_accepted_leap_adds_its_multiple_of_the_merged_update_and_leaves_the_
 def test_the_second_leap_starts_from_the_weights_behind_the_first(tmp_path: Path) -> None:
     """W_2 + m (W_2 − W̃_1): trained with one leap and with two, which differ by that alone."""
     once = lab(tmp_path / "once")
-    first_only = once.opd(with_values(SLOW, steps=2), None, after_step=None)  # the factors' path without any leap
+    first_only = once.opd(with_values(SLOW, steps=2))  # the factors' path without any leap
     params = with_values(EFFOPD, multipliers=[0.5], steps=2)
     found = lab(tmp_path / "twice").effopd(params, SLOW)
     assert [row["accepted"] for row in found.triggers] == [1, 1]
@@ -170,7 +170,7 @@ def test_the_second_leap_starts_from_the_weights_behind_the_first(tmp_path: Path
 
 
 def test_without_an_accepted_leap_effopd_is_opd_bit_for_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leaps, "score_all", lambda problems, texts: [0.0] * len(problems))
+    monkeypatch.setattr(scores, "score_all", lambda problems, texts: [0.0] * len(problems))
     plain = lab(tmp_path / "opd").opd(SLOW)
     found = lab(tmp_path / "effopd").effopd(with_values(EFFOPD, accept=">"), SLOW)
     assert [row["accepted"] for row in found.triggers] == [0, 0, 0]

@@ -18,8 +18,7 @@ import torch
 from safetensors.torch import save_file
 from tiny import EFFOPD, LENGTH, OPD, OPTIMIZER, SEED, with_values
 
-from effopd.extrapolation.effopd import EffOPD
-from effopd.extrapolation.leaps import leap_at_triggers
+from effopd.extrapolation.leaps import Leaps
 from effopd.files import write_jsonl
 from effopd.models.lora import add_factors
 from effopd.params.engine import EngineParams
@@ -30,6 +29,7 @@ from effopd.train.deepspeed_engine import DeepSpeedEngine
 from effopd.train.distill import distill
 from effopd.train.engine import Engine, TorchEngine
 from effopd.train.session import Session
+from effopd.train.training import Training
 from effopd.trajectory.workspace import Workspace
 
 ENGINE = EngineParams(
@@ -66,7 +66,11 @@ def distil(folder: Path, values: dict[str, dict[str, Any]]) -> None:
     else:
         sampler = ModelSampler(engine.module, tiny.tokenizer(), LENGTH)
     effopd = with_values(EFFOPD, **values["effopd"]) if "effopd" in values else None
-    search = EffOPD(effopd, engine.parameters) if effopd else None
+    validation, chunk = tiny.problems(6, seed=1), params.loss_chunk
+    search = None
+    if effopd:
+        rate = opd.learning_rate
+        search = Leaps(effopd, engine, sampler, validation, seed=SEED, learning_rate=rate, loss_chunk=chunk)
     session = Session(
         engine=engine,
         tokenizer=tiny.tokenizer(),
@@ -74,24 +78,11 @@ def distil(folder: Path, values: dict[str, dict[str, Any]]) -> None:
         live=folder / "live",
         last_step=opd.steps,
         kept_steps=[],
-        extra_state=search.anchor if search else None,
+        extra_state=search.state if search else None,
     )
-    leaps = None
-    if effopd and search:
-        leaps = leap_at_triggers(search, effopd, engine, sampler, tiny.problems(6, seed=1), session, seed=SEED)
     before = {name: whole.clone() for name, whole in engine.each_weight()}
-    distill(
-        engine,
-        sampler,
-        LocalTeacher(tiny.guesser(9, 1)),
-        tiny.problems(24),
-        opd,
-        session,
-        seed=SEED,
-        micro_batch=optimizer.micro_batch,
-        loss_chunk=params.loss_chunk,
-        after_step=leaps,
-    )
+    training = Training(engine, sampler, tiny.problems(24), session, SEED, optimizer.micro_batch, loss_chunk=chunk)
+    distill(training, LocalTeacher(tiny.guesser(9, 1)), opd, opd.learning_rate, search=search)
     after = {name: whole.clone() for name, whole in engine.each_weight()}
     if engine.rank == 0:
         write_jsonl(folder / "metrics.jsonl", session.state.metrics)

@@ -11,13 +11,13 @@ import torch
 from transformers import PreTrainedModel
 from unit import tiny
 
-from effopd.extrapolation.effopd import EffOPD
-from effopd.extrapolation.leaps import leap_at_triggers
+from effopd.extrapolation.leaps import Leaps
 from effopd.rollout.sampler import Sampler
 from effopd.teachers.local import LocalTeacher
 from effopd.train.distill import distill
 from effopd.train.engine import TorchEngine
 from effopd.train.session import Session
+from effopd.train.training import Training
 from effopd.trajectory.workspace import RunState, Workspace
 
 LENGTH = 6
@@ -40,7 +40,9 @@ def run_effopd(
     opd = tiny.with_values(tiny.OPD, learning_rate=3e-3, loss=options.pop("loss", "sampled"))
     effopd = tiny.with_values(tiny.EFFOPD, multipliers=[0.5, 1.0])
     engine = TorchEngine(student, tiny.OPTIMIZER, opd.learning_rate)
-    search = EffOPD(effopd, engine.parameters)
+    sampler = make(engine)
+    hard = [tiny.Problem("arithmetic", problem.prompt, "none") for problem in tiny.problems(4)]
+    search = Leaps(effopd, engine, sampler, hard, seed=tiny.SEED, learning_rate=opd.learning_rate)
     session = Session(
         engine=engine,
         tokenizer=tiny.tokenizer(),
@@ -48,22 +50,8 @@ def run_effopd(
         live=folder / "live",
         last_step=effopd.steps,
         kept_steps=[],
-        extra_state=search.anchor,
+        extra_state=search.state,
     )
-    sampler = make(engine)
-    hard = [tiny.Problem("arithmetic", problem.prompt, "none") for problem in tiny.problems(4)]
-    leaps = leap_at_triggers(search, effopd, engine, sampler, hard, session, seed=tiny.SEED)
-    teacher = LocalTeacher(deepcopy(model(5)))
-    distill(
-        engine,
-        sampler,
-        teacher,
-        tiny.problems(),
-        opd,
-        session,
-        seed=tiny.SEED,
-        micro_batch=64,
-        after_step=leaps,
-        **options,
-    )
+    training = Training(engine, sampler, tiny.problems(), session, tiny.SEED, 64, **options)
+    distill(training, LocalTeacher(deepcopy(model(5))), opd, opd.learning_rate, search=search)
     return session.state

@@ -96,7 +96,7 @@ def test_a_killed_run_goes_on_where_it_was_trained(
     whole = lab(tmp_path / "whole", far).opd(OPD)
     monkeypatch.setattr("effopd.trajectory.workspace.Workspace.due", lambda _: True)  # saved after each step
     with pytest.raises(Killed):
-        lab(tmp_path / "killed", far).opd(OPD, after_step=dies_at_3)
+        lab(tmp_path / "killed", far).opd(OPD, search=tiny.AfterEach(dies_at_3))
     resumed = lab(tmp_path / "killed", far).opd(OPD)
     moments = [
         value for state in resumed.engine._optimizer.state.values() for key, value in state.items() if key != "step"

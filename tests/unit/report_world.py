@@ -231,7 +231,7 @@ class World:
             pq.write_table(pa.Table.from_pylist(spectra), spectral_folder / "spectra.parquet")
         self.timing[name] = None if seconds is None else [{"step": r["step"], "seconds": seconds} for r in rows]
         if self.timing[name]:
-            self.timing[name][0]["validation_seconds"] = validation_seconds
+            self.timing[name][0]["search_seconds"] = validation_seconds
         write_json(self.root / "reports/timing.json", self.timing)
 
     def read(self) -> Results:

@@ -21,9 +21,9 @@ from effopd.models.critic import make_critic
 from effopd.models.source import adopt
 from effopd.rollout.sampler import sample
 from effopd.seeding import uniforms
+from effopd.train.critic import critic_values
 from effopd.train.engine import NonFiniteError, TorchEngine
 from effopd.train.forward import completion_logits
-from effopd.train.scoring import critic_values
 from effopd.trajectory.store import read_checkpoint, stored_steps
 
 PARAMS = with_values(

@@ -176,7 +176,7 @@ def test_a_nan_stops_the_run_names_the_step_and_keeps_what_was_good(
 
     lab = Lab(tmp_path, teacher=lambda: teacher)
     with pytest.raises(NonFiniteError, match=r"^step 3: "):
-        lab.opd(after_step=break_teacher)
+        lab.opd(search=tiny.AfterEach(break_teacher))
     (checkpoints,) = tmp_path.glob("scratch/run-*/checkpoints")
     assert stored_steps(checkpoints) == [0, 1, 2]
     for step in (0, 1, 2):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 import tiny
@@ -12,18 +13,20 @@ import torch
 from transformers import PreTrainedModel
 
 from effopd.models.critic import make_critic
-from effopd.params.engine import EngineParams
 from effopd.params.section import ParamsError, parse, read_yaml
 from effopd.sandbox.run import SandboxError
 from effopd.trajectory import layout
 from stages import harness, timing
-from stages.training import build_engine
+from stages.training import TrainingParams, build_engine
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 
 
-def engine_params(**values: object) -> EngineParams:
-    return parse(EngineParams, "engine", read_yaml(PARAMS)["engine"] | values)
+def training_params(**engine: object) -> TrainingParams:
+    values = read_yaml(PARAMS)
+    values["engine"] |= engine
+    sections = {name: section for name, section in get_type_hints(TrainingParams).items()}
+    return TrainingParams(**{name: parse(section, name, values[name]) for name, section in sections.items()})
 
 
 @pytest.mark.parametrize("of", [lambda model: model, make_critic], ids=["policy", "critic"])
@@ -32,10 +35,10 @@ def test_activations_are_computed_again_by_torch_too_and_give_the_same_gradients
 ) -> None:
     gradients = []
     for checkpointing in (False, True):
-        params = engine_params(activation_checkpointing=checkpointing)
+        params = training_params(activation_checkpointing=checkpointing)
         model = of(tiny.model(layers=2))
         model.get_output_embeddings().weight.data.fill_(0.1)  # under a head of zeros nothing has a gradient
-        engine = build_engine(model, torch.device("cpu"), tiny.OPTIMIZER, params, 1e-3, seed=1)
+        engine = build_engine(model, torch.device("cpu"), params, 1e-3)
         assert engine.module.is_gradient_checkpointing == checkpointing
         engine.backward(engine.model(torch.tensor([[5, 6, 7, 8]]), use_cache=False).logits.square().mean())
         gradients.append({name: weight.grad for name, weight in engine.module.named_parameters()})

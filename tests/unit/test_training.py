@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 
 from effopd.seeding import shuffled_batch
 from effopd.train.engine import NonFiniteError, TorchEngine
-from effopd.train.sft import cosine_rate
+from effopd.train.rates import Decay, scheduled
 
 SIGN = with_values(OPTIMIZER, beta1=0.0, beta2=0.0, weight_decay=0.0, max_grad_norm=1e9)
 """AdamW without memory: each weight moves by the learning rate against its gradient's sign."""
@@ -178,13 +178,17 @@ def test_a_fine_tuning_step_follows_the_mean_likelihood_of_completions_and_ends_
     assert_one_step(found, tiny.guesser(), reference, BASE.learning_rate)
 
 
-def test_the_cosine_rate_rises_to_its_peak_and_falls_to_zero() -> None:
-    params = with_values(BASE, steps=12, warmup_steps=4, learning_rate=0.8)
-    found = [cosine_rate(params, step) for step in range(1, 13)]
-    expected = [0.2, 0.4, 0.6, 0.8, *(0.4 * (1 + math.cos(math.pi * i / 8)) for i in range(1, 9))]
-    assert found == pytest.approx(expected, abs=1e-15)
-    without = with_values(params, warmup_steps=0)
-    assert cosine_rate(without, 6) == pytest.approx(0.4) and cosine_rate(without, 12) == pytest.approx(0)
+@pytest.mark.parametrize(
+    ("decay", "expected"),
+    [
+        ("none", [0.8] * 8),
+        ("linear", [0.8 * (8 - i) / 8 for i in range(8)]),
+        ("cosine", [0.4 * (1 + math.cos(math.pi * i / 8)) for i in range(1, 9)]),
+    ],
+)
+def test_rates_rise_to_their_peak_and_fall_as_they_decay(decay: Decay, expected: list[float]) -> None:
+    found = [scheduled(0.8, decay, step, 4, 12) for step in range(1, 13)]
+    assert found == pytest.approx([0.2, 0.4, 0.6, 0.8, *expected], abs=1e-15)
 
 
 def relative_distance(first: PreTrainedModel, second: PreTrainedModel, start: PreTrainedModel) -> float:
@@ -276,7 +280,7 @@ def test_every_step_logs_the_promised_columns_live_with_seconds_and_published_wi
     for row in found.metrics:
         assert columns <= row.keys()
         assert all(math.isfinite(value) for value in row.values())
-        assert not {"seconds", "validation_seconds"} & row.keys(), "outputs hold no times"
+        assert not {"seconds", "search_seconds"} & row.keys(), "outputs hold no times"
     live = [json.loads(line) for line in (tmp_path / "live" / "metrics.jsonl").read_text().splitlines()]
     assert [{name: row[name] for name in found.metrics[0]} for row in live] == found.metrics
     assert all(row["seconds"] > 0 and row["steps"] == 4 for row in live)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from effopd.extrapolation.effopd import EffOPD
-from effopd.extrapolation.leaps import leap_at_triggers
+from effopd.extrapolation.leaps import Leaps
 from effopd.files import read_jsonl
 from effopd.losses.seen import Seen
 from effopd.models.build import build_model
@@ -32,12 +31,14 @@ from effopd.seeding import derive_seed, shuffled_batch, uniforms
 from effopd.tasks.arithmetic import ALPHABET
 from effopd.tasks.problems import Demonstration, Problem
 from effopd.teachers.local import LocalTeacher
-from effopd.train.distill import distill
+from effopd.train.distill import Search, distill
 from effopd.train.engine import TorchEngine
+from effopd.train.objective import Judged
 from effopd.train.ppo import reinforce_with_critic
 from effopd.train.rl import reinforce
 from effopd.train.session import Session
 from effopd.train.sft import fine_tune
+from effopd.train.training import Training
 from effopd.trajectory.schedule import checkpoint_steps
 from effopd.trajectory.workspace import Workspace
 
@@ -52,12 +53,30 @@ OPD = OPDParams(
     importance_cap=5.0,
     steps=4,
     prompts_per_step=6,
+    updates_per_batch=1,
+    least_effective=0.5,
     learning_rate=1e-2,
+    decay="none",
+    warmup_steps=0,
     sweep=[1e-3],
     sweep_steps=4,
 )
 EFFOPD = EffOPDParams(
-    steps=4, multipliers=[2, 4, 8], anchor="accepted", accept=">=", optimizer="keep", scope="all", samples=2
+    steps=4,
+    triggers="exponential",
+    direction="update",
+    multipliers=[2, 4, 8],
+    anchor="accepted",
+    scope="all",
+    score="accuracy",
+    samples=2,
+    least_effective=0.0,
+    accept=">=",
+    optimizer="keep",
+    rate="keep",
+    lower=0.5,
+    lowest_rate=1e-8,
+    highest_rate=1.0,
 )
 RL = RLParams(
     algorithm="grpo",
@@ -186,6 +205,19 @@ class Killed(BaseException):
 
 
 @dataclass
+class AfterEach:
+    """Calls a function with the step's number after each update, and searches nothing."""
+
+    function: Callable[[int], object]
+    state: Mapping[str, Tensor] = field(default_factory=dict)
+    looks_back = False
+    scale = 1.0
+
+    def after_update(self, session: Session, step: int, pieces: Sequence[Judged]) -> None:
+        self.function(step)
+
+
+@dataclass
 class Trained:
     """A finished run: its model and its published folder."""
 
@@ -217,17 +249,13 @@ class Lab:
 
     def open(
         self,
-        trained: PreTrainedModel,
-        rate: float,
+        engine: TorchEngine,
         steps: int,
         key: str,
-        anchor: Callable[[TorchEngine], EffOPD] | None = None,
+        extra: Mapping[str, Tensor] | None = None,
         critic: TorchEngine | None = None,
-    ) -> tuple[TorchEngine, Session, EffOPD | None]:
-        engine = TorchEngine(trained, self.optimizer, rate)
-        search = anchor(engine) if anchor else None
-        extra: Mapping[str, Tensor] | None = search.anchor if search else None
-        session = Session(
+    ) -> Session:
+        return Session(
             engine=engine,
             tokenizer=tokenizer(),
             workspace=Workspace(self.root / "scratch", "run", key),
@@ -237,74 +265,57 @@ class Lab:
             extra_state=extra,
             critic=critic,
         )
-        return engine, session, search
 
-    def publish(self, trained: PreTrainedModel, engine: TorchEngine, session: Session, key: str) -> Trained:
-        folder = self.root / "published"
-        workspace = Workspace(self.root / "scratch", "run", key)
-        workspace.publish(folder, list(session.kept_steps), session.state, {"run": "run"})
-        return Trained(trained, folder, engine)
+    def training(self, engine: TorchEngine, session: Session) -> Training:
+        sampler = ModelSampler(engine.module, tokenizer(), LENGTH)
+        micro_batch = self.optimizer.micro_batch
+        return Training(engine, sampler, self.pool, session, SEED, micro_batch, loss_chunk=self.loss_chunk)
+
+    def publish(self, engine: TorchEngine, session: Session) -> Trained:
+        session.publish(self.root / "published", {"run": "run"})
+        return Trained(engine.module, self.root / "published", engine)
 
     def opd(
         self,
         params: OPDParams = OPD,
         effopd: EffOPDParams | None = None,
         key: str = "k" * 16,
-        after_step: Callable[[int], None] | None = None,
+        search: Search | None = None,
     ) -> Trained:
         """OPD for `params.steps` steps, or EffOPD for `effopd.steps`."""
-        student = self.student()
-        steps = effopd.steps if effopd else params.steps
-        anchor = (lambda engine: EffOPD(effopd, engine.parameters)) if effopd else None
-        engine, session, search = self.open(student, params.learning_rate, steps, key, anchor)
-        sampler = ModelSampler(student, tokenizer(), LENGTH)
-        if search is not None and effopd is not None:
-            validation = problems(4, seed=1)
-            after_step = leap_at_triggers(search, effopd, engine, sampler, validation, session, seed=SEED)
-        distill(
-            engine,
-            sampler,
-            LocalTeacher(self.teacher()),
-            self.pool,
-            params,
-            session,
-            seed=SEED,
-            micro_batch=self.optimizer.micro_batch,
-            loss_chunk=self.loss_chunk,
-            reference=self.reference() if params.loss == "exopd" else None,
-            after_step=after_step,
-        )
-        return self.publish(student, engine, session, key)
+        engine = TorchEngine(self.student(), self.optimizer, params.learning_rate)
+        if effopd is not None:
+            search = self.leaps(effopd, engine, params.learning_rate)
+        session = self.open(engine, effopd.steps if effopd else params.steps, key, search.state if search else None)
+        reference = self.reference() if params.loss == "exopd" else None
+        teacher, training = LocalTeacher(self.teacher()), self.training(engine, session)
+        distill(training, teacher, params, params.learning_rate, reference=reference, search=search)
+        return self.publish(engine, session)
+
+    def leaps(self, params: EffOPDParams, engine: TorchEngine, rate: float) -> Leaps:
+        sampler, validation = ModelSampler(engine.module, tokenizer(), LENGTH), problems(4, seed=1)
+        chunk = self.loss_chunk
+        return Leaps(params, engine, sampler, validation, seed=SEED, learning_rate=rate, loss_chunk=chunk)
 
     def effopd(self, params: EffOPDParams = EFFOPD, opd: OPDParams = OPD) -> Trained:
         return self.opd(opd, params)
 
     def rl(self, params: RLParams = RL, key: str = "k" * 16) -> Trained:
-        policy = self.student()
+        engine = TorchEngine(self.student(), self.optimizer, params.learning_rate)
         critic, train = None, reinforce
         if params.algorithm == "ppo":
             critic = TorchEngine(self.critic(), self.optimizer, params.critic_learning_rate)
             train = partial(reinforce_with_critic, critic)
-        engine, session, _ = self.open(policy, params.learning_rate, params.steps, key, critic=critic)
-        train(
-            engine,
-            ModelSampler(policy, tokenizer(), LENGTH),
-            self.reference(),
-            self.pool,
-            params,
-            session,
-            seed=SEED,
-            micro_batch=self.optimizer.micro_batch,
-            loss_chunk=self.loss_chunk,
-        )
-        return self.publish(policy, engine, session, key)
+        session = self.open(engine, params.steps, key, critic=critic)
+        train(self.training(engine, session), self.reference(), params)
+        return self.publish(engine, session)
 
     def ppo(self, params: RLParams = PPO) -> Trained:
         return self.rl(params)
 
     def sft(self, params: BaseParams = BASE, key: str = "k" * 16) -> Trained:
-        trained = self.student()
-        engine, session, _ = self.open(trained, params.learning_rate, params.steps, key)
+        engine = TorchEngine(self.student(), self.optimizer, params.learning_rate)
+        session = self.open(engine, params.steps, key)
         fine_tune(
             engine,
             tokenizer(),
@@ -314,4 +325,4 @@ class Lab:
             seed=SEED,
             micro_batch=self.optimizer.micro_batch,
         )
-        return self.publish(trained, engine, session, key)
+        return self.publish(engine, session)

@@ -1,0 +1,122 @@
+"""What every loop that samples works with: the parties, a step's completions, and what is added up over them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from effopd.losses.tokens import masked_sum
+from effopd.rollout.sampler import Rollout, Sampler
+from effopd.seeding import derive_seed, shuffled_batch, uniforms
+from effopd.tasks.problems import Problem
+from effopd.tasks.verifiers import check_gradable, score_all
+from effopd.train.engine import Engine
+from effopd.train.forward import chunks
+from effopd.train.mismatch import Mismatch
+from effopd.train.session import Session
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's completions on this rank, those of a prompt side by side.
+
+    size, tokens: how many completions and tokens of these all ranks have together. passed: with their prompts' tokens.
+    """
+
+    problems: Sequence[Problem]
+    rollout: Rollout
+    size: int
+    tokens: int
+    passed: int
+
+    @cached_property
+    def rewards_B(self) -> Tensor:
+        """What the problems' verifiers say of the completions."""
+        return torch.tensor(score_all(self.problems, self.rollout.texts)).to(self.rollout.mask_BT.device)
+
+
+@dataclass(frozen=True)
+class Training:
+    """Whom a loop trains, on what, and how.
+
+    engine: the model in training and its optimiser. sampler: draws from that model. problems: the training set.
+    seed: of the order of prompts and of all samples. micro_batch: completions in one forward and backward pass.
+    loss_chunk: tokens whose logits exist at once; 0: those of a micro-batch. mismatch_budget: the largest mean
+    difference of log-probabilities between sampler and trainer that a step may show, in nats.
+    """
+
+    engine: Engine
+    sampler: Sampler
+    problems: Sequence[Problem]
+    session: Session
+    seed: int
+    micro_batch: int
+    loss_chunk: int = 0
+    mismatch_budget: float = math.inf
+
+    def batches(self, prompts: int, group: int = 1) -> Iterator[tuple[int, Batch]]:
+        """Each step still to do, with `group` completions of each of its prompts, sampled from the present weights.
+
+        The set is shuffled anew for every pass over it. Raises `SandboxError` before the first step where programs are
+        asked for and cannot be run.
+        """
+        engine, sampler, session = self.engine, self.sampler, self.session
+        check_gradable(self.problems)
+        for step in session.steps():
+            chosen = shuffled_batch(self.seed, "prompts", step, prompts, len(self.problems))
+            size = len(chosen) * group
+            mine = [self.problems[chosen[i]] for i in engine.share(len(chosen)) for _ in range(group)]
+            numbers_BT = uniforms(derive_seed(self.seed, "rollout", step), engine.share(size), sampler.max_new_tokens)
+            with session.timed("sampling"):
+                sampler.refresh(step - 1)
+                rollout = sampler.sample([problem.prompt for problem in mine], numbers_BT)
+            tokens, read = engine.sum(rollout.mask_BT.sum().item(), rollout.prompt_mask_BP.sum().item())
+            session.spend(batches=1, sampled_tokens=int(tokens), read_tokens=int(read))
+            yield step, Batch(mine, rollout, size, int(tokens), int(tokens + read))
+
+    def pieces(self, rollout: Rollout) -> Iterator[tuple[slice, Rollout]]:
+        """Which rows of a batch go through a model together, and these."""
+        return chunks(rollout, self.micro_batch)
+
+    def check(self, sums: Sums, batch: Batch, step: int) -> dict[str, float]:
+        """Columns to log of how far the sampler is from the trainer. Raises `MismatchError` over the budget."""
+        return sums.mismatch.check(self.engine, batch.tokens, self.mismatch_budget, step)
+
+
+@dataclass
+class Sums:
+    """What one pass over a batch adds up over this rank's micro-batches, to be logged.
+
+    kl: to the teacher in distillation, to the reference in reinforcement learning.
+    """
+
+    loss: float = 0.0
+    kl: float = 0.0
+    entropy: float = 0.0
+    mismatch: Mismatch = field(default_factory=Mismatch)
+
+    def add(self, chunk: Rollout, loss: Tensor, student_BT: Tensor, kl_BT: Tensor, entropy_BT: Tensor) -> None:
+        self.loss += loss.item()
+        self.kl += masked_sum(kl_BT.detach(), chunk.mask_BT).item()
+        self.entropy += masked_sum(entropy_BT, chunk.mask_BT).item()
+        self.mismatch.add(student_BT, chunk)
+
+    def row(self, engine: Engine, batch: Batch) -> dict[str, float]:
+        """The columns that every algorithm logs, over all ranks: of this pass, and of the step's completions."""
+        loss, kl, entropy, correct, truncated = engine.sum(
+            self.loss, self.kl, self.entropy, batch.rewards_B.sum().item(), batch.rollout.truncated_B.sum().item()
+        )
+        return {
+            "loss": loss,
+            "accuracy": correct / batch.size,
+            "reverse_kl": kl / batch.tokens,
+            "entropy": entropy / batch.tokens,
+            "completion_length": batch.tokens / batch.size,
+            "truncated": truncated / batch.size,
+            "tokens": batch.tokens,
+        }
