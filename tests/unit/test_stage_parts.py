@@ -25,8 +25,8 @@ PARAMS = Path(__file__).parents[2] / "params.yaml"
 def training_params(**engine: object) -> TrainingParams:
     values = read_yaml(PARAMS)
     values["engine"] |= engine
-    sections = {name: section for name, section in get_type_hints(TrainingParams).items()}
-    return TrainingParams(**{name: parse(section, name, values[name]) for name, section in sections.items()})
+    sections = get_type_hints(TrainingParams).items()
+    return TrainingParams(**{name: parse(section, name, values[name]) for name, section in sections})
 
 
 @pytest.mark.parametrize("of", [lambda model: model, make_critic], ids=["policy", "critic"])
