@@ -105,7 +105,8 @@ class Leaps:
         return measure
 
     def _by_teacher(self, pieces: Sequence[Judged]) -> Callable[[], tuple[Score, Costs]]:
-        return lambda: teacher_kl(self._engine, pieces, self._loss_chunk)
+        some = [piece.first(self._params.score_share) for piece in pieces]
+        return lambda: teacher_kl(self._engine, some, self._loss_chunk)
 
 
 def trigger_row(found: Decision) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def sampled_accuracy(
 
 @torch.no_grad()
 def teacher_kl(engine: Engine, pieces: Sequence[Judged], loss_chunk: int) -> tuple[Score, Costs]:
-    """Minus the mean over a step's own completions of KL(π_W ‖ π_T) at the same prefixes: one forward pass.
+    """Minus the mean over tokens of a step's own completions of KL(π_W ‖ π_T) at the same prefixes: one forward pass.
 
     The teacher's outputs are those that the step's loss had. The divergence is over the outcomes that the teacher tells
     apart: the vocabulary, its likeliest tokens and any other, or the sampled token and any other.

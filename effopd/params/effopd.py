@@ -18,6 +18,7 @@ class EffOPDParams(Section):
     scope: Literal["all", "blocks"]
     score: Literal["accuracy", "teacher_kl"]
     samples: int = Field(ge=1)
+    score_share: float = Field(gt=0, le=1)
     least_effective: float = Field(ge=0, lt=1)
     accept: Literal[">=", ">"]
     optimizer: Literal["keep", "reset"]

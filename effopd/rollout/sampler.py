@@ -39,6 +39,20 @@ class Rollout:
         return self.mask_BT.sum(-1)
 
 
+def take(rollout: Rollout, rows: slice) -> Rollout:
+    """Some rows, cut to their own longest completion."""
+    width = int(rollout.lengths_B[rows].max())
+    return Rollout(
+        prompts_BP=rollout.prompts_BP[rows],
+        prompt_mask_BP=rollout.prompt_mask_BP[rows],
+        tokens_BT=rollout.tokens_BT[rows, :width],
+        mask_BT=rollout.mask_BT[rows, :width],
+        logprobs_BT=rollout.logprobs_BT[rows, :width],
+        truncated_B=rollout.truncated_B[rows],
+        texts=rollout.texts[rows],
+    )
+
+
 class Sampler(Protocol):
     """Draws completions from the model in training, at temperature 1 from the whole vocabulary."""
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from effopd.rollout.sampler import Rollout
+from effopd.rollout.sampler import Rollout, take
 
 
 def completion_logits(model: Any, rollout: Rollout) -> Tensor:
@@ -69,16 +69,4 @@ def chunks(rollout: Rollout, size: int) -> Iterator[tuple[slice, Rollout]]:
     """The rollout in pieces of at most `size` sequences, each cut to its own longest completion."""
     for start in range(0, len(rollout.texts), size):
         rows = slice(start, start + size)
-        width = int(rollout.lengths_B[rows].max())
-        yield (
-            rows,
-            Rollout(
-                prompts_BP=rollout.prompts_BP[rows],
-                prompt_mask_BP=rollout.prompt_mask_BP[rows],
-                tokens_BT=rollout.tokens_BT[rows, :width],
-                mask_BT=rollout.mask_BT[rows, :width],
-                logprobs_BT=rollout.logprobs_BT[rows, :width],
-                truncated_B=rollout.truncated_B[rows],
-                texts=rollout.texts[rows],
-            ),
-        )
+        yield rows, take(rollout, rows)

@@ -33,7 +33,7 @@ class Top:
     given: ids (B, T, K); log π of each, and last of all others, (B, T, K + 1); log π of the sampled token (B, T).
     """
 
-    given: tuple[Tensor, Tensor, Tensor]
+    given: tuple[Tensor, ...]
 
     def outcomes(self, student_V: Tensor, *given: Tensor) -> tuple[Tensor, Tensor]:
         ids_K, teacher_K1, _ = given

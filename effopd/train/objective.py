@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -17,7 +17,7 @@ from effopd.losses.sampled import exopd, sampled
 from effopd.losses.seen import Loss, Seen
 from effopd.losses.tokens import entropy, masked_sum, token_logprobs
 from effopd.params.opd import OPDParams
-from effopd.rollout.sampler import Rollout
+from effopd.rollout.sampler import Rollout, take
 from effopd.train.engine import Engine
 from effopd.train.judgement import Judgement, Teacher
 from effopd.train.scoring import model_logprobs, over_tokens
@@ -46,6 +46,14 @@ class Judged:
     rollout: Rollout
     judgement: Judgement
     reference_BT: Tensor
+
+    def first(self, share: float) -> Judged:
+        """The first completions, so many that they are this share of all, and at least one."""
+        rows = slice(max(1, round(share * len(self.rollout.texts))))
+        rollout = take(self.rollout, rows)
+        tokens = slice(rollout.tokens_BT.shape[1])
+        judgement = replace(self.judgement, given=tuple(known[rows, tokens] for known in self.judgement.given))
+        return Judged(rollout, judgement, self.reference_BT[rows, tokens])
 
 
 def judged(training: Training, teacher: Teacher, reference: PreTrainedModel | None, batch: Batch) -> Iterator[Judged]:

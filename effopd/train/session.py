@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -33,6 +33,7 @@ class Session:
     are the first rank's, those of processors and GPUs are summed over ranks.
     extra_state: live tensors beside weights and moments that a killed run needs back, such as EffOPD's anchor.
     critic: an engine beside the first whose weights and moments it needs back too; no checkpoint holds them.
+    keep: what to do at `kept_steps` instead of writing a checkpoint.
     With several ranks each keeps the state of its own shards; the first alone writes logs and checkpoints.
     """
 
@@ -47,8 +48,10 @@ class Session:
         kept_steps: Sequence[int],
         extra_state: Mapping[str, Tensor] | None = None,
         critic: Engine | None = None,
+        keep: Callable[[int], None] | None = None,
     ) -> None:
         self.kept_steps = kept_steps
+        self._keep = keep or self._checkpoint
         self.state = RunState(step=0, tensors={})
         self._engine, self._tokenizer, self._workspace = engine, tokenizer, workspace
         self._live, self.last_step = live, last_step
@@ -65,7 +68,7 @@ class Session:
         done = self.state.step
         with self._live_curves() as live:
             if done == 0 and 0 in self.kept_steps:
-                self._checkpoint(0)
+                self._keep(0)
             for step in range(done + 1, self.last_step + 1):
                 clock = Clock(self._engine.device)
                 yield step
@@ -75,7 +78,7 @@ class Session:
                     live.show(step, self._row, self._times)
                 self._row, self._times = {}, {}
                 if step in self.kept_steps:
-                    self._checkpoint(step)
+                    self._keep(step)
                 if step == self.last_step or not self._engine.everywhere(not self._workspace.due()):
                     self._save()
 

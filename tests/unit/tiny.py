@@ -70,6 +70,7 @@ EFFOPD = EffOPDParams(
     scope="all",
     score="accuracy",
     samples=2,
+    score_share=1.0,
     least_effective=0.0,
     accept=">=",
     optimizer="keep",
