@@ -18,12 +18,15 @@ from effopd.trajectory.store import read_checkpoint, stored_steps
 from effopd.trajectory.workspace import Workspace
 
 SLOW_OPD = with_values(OPD, learning_rate=2e-3)  # some leaps are accepted, some are not
+FREE = with_values(EFFOPD, triggers=1, multipliers=[1.0, 3.0, -0.5], score="teacher_kl", rate="follow")
 RUNS: dict[str, Callable[[Lab], Trained]] = {
     "sft": lambda lab: lab.sft(BASE),
     "rl": lambda lab: lab.rl(RL),
     "ppo": lambda lab: lab.rl(with_values(PPO, gae_lambda=0.9, updates_per_batch=2)),
     "opd": lambda lab: lab.opd(OPD),
     "effopd": lambda lab: lab.effopd(EFFOPD, SLOW_OPD),
+    "effopd-free": lambda lab: lab.effopd(FREE, with_values(SLOW_OPD, updates_per_batch=2, loss="reverse_kl")),
+    "effopd-random": lambda lab: lab.effopd(with_values(EFFOPD, direction="random", triggers=3), SLOW_OPD),
 }
 
 
