@@ -29,13 +29,14 @@ class DistillingParams(TrainingParams):
     opd: OPDParams
 
 
-STEPS = ("opd.steps", "opd.sweep_steps", "effopd.steps")
+STEPS = ("opd.steps", "opd.sweep_steps", "effopd.steps", "effopd_free.steps")
 """How long a run is, on which its resumable state does not depend: a longer run goes on from a shorter one."""
 
 
 def distilling(
     stage: Stage,
     params: DistillingParams,
+    opd: OPDParams,
     run: str,
     replicate: int,
     *,
@@ -43,18 +44,18 @@ def distilling(
     steps: int,
     search: Callable[[Trainee, int], Search] | None = None,
 ) -> None:
-    """Train models/RUN. search: makes it, from what is trained and the replicate's seed."""
+    """Train models/RUN. opd: those of `params`, or the run's own. search: makes it, from trainee and seed."""
     problems = read_problems(stage.input("data/train.parquet"))
     trainee = make_trainee(stage, params, learning_rate)
     teacher = build_teacher(stage, params, problems, trainee)
     seed = derive_seed(params.run.seed, "replicate", replicate)
     searching = search(trainee, seed) if search else None
-    key = stage.key(run, without=STEPS if params.opd.decay == "none" else ())
+    key = stage.key(run, without=STEPS if opd.decay == "none" else ())
     session = trainee.session(run, key, steps, searching.state if searching else None)
     training = trainee.training(problems, session, seed)
-    reference = trainee.at_start() if params.opd.loss == "exopd" else None
-    distill(training, teacher, params.opd, learning_rate, reference=reference, search=searching)
-    publish(stage, trainee.engine, session, run, {"loss": params.opd.loss, "learning_rate": learning_rate})
+    reference = trainee.at_start() if opd.loss == "exopd" else None
+    distill(training, teacher, opd, learning_rate, reference=reference, search=searching)
+    publish(stage, trainee.engine, session, run, {"loss": opd.loss, "learning_rate": learning_rate})
 
 
 def build_teacher(stage: Stage, params: DistillingParams, problems: Sequence[Problem], trainee: Trainee) -> Teacher:

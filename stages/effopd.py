@@ -3,46 +3,64 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 from typer import Option
 
 from effopd.extrapolation.leaps import Leaps
-from effopd.params.effopd import EffOPDParams
-from effopd.tasks.problems import read_problems
+from effopd.params.effopd import EffOPDFreeParams, EffOPDParams
+from effopd.tasks.problems import Problem, read_problems
 from stages.distilling import DistillingParams, distilling
 from stages.harness import Stage
 from stages.training import Trainee, run_on_ranks
 
+UNREAD = ("steps", "sweep", "sweep_steps")
+
 
 @dataclass(frozen=True)
-class EffOPDStageParams(DistillingParams):
+class PublishedParams(DistillingParams):
     effopd: EffOPDParams
+
+
+@dataclass(frozen=True)
+class FreeParams(DistillingParams):
+    effopd_free: EffOPDFreeParams
 
 
 def main(
     replicate: Annotated[int, Option(min=0, help="Which seed: the same prompts and samples as opd's replicate.")],
+    free: Annotated[bool, Option("--free", help="The settings of effopd_free, which finds its own rate.")] = False,
 ) -> None:
-    """Train models/effopd-REPLICATE."""
+    """Train models/effopd-REPLICATE, or models/effopd-free-REPLICATE."""
     stage = Stage()
-    params = stage.read(EffOPDStageParams, opd=("steps", "sweep", "sweep_steps"))
-    validation = read_problems(stage.input("data/validation.parquet"))
+    params: DistillingParams
+    settings: EffOPDParams
+    if free:
+        params = own = stage.read(FreeParams, opd=(*UNREAD, "learning_rate", "updates_per_batch"))
+        settings, run, rate = own.effopd_free, f"effopd-free-{replicate}", own.effopd_free.learning_rate
+        opd = params.opd.model_copy(update={"updates_per_batch": own.effopd_free.updates_per_batch})
+    else:
+        params = theirs = stage.read(PublishedParams, opd=UNREAD)
+        settings, run, rate, opd = theirs.effopd, f"effopd-{replicate}", params.opd.learning_rate, params.opd
+    by_accuracy = settings.score == "accuracy"
+    validation = read_problems(stage.input("data/validation.parquet")) if by_accuracy else []
+    search = partial(make_leaps, settings, validation, rate)
+    distilling(stage, params, opd, run, replicate, learning_rate=rate, steps=settings.steps, search=search)
 
-    rate, steps = params.opd.learning_rate, params.effopd.steps
 
-    def search(trainee: Trainee, seed: int) -> Leaps:
-        chunk = params.engine.loss_chunk
-        return Leaps(
-            params.effopd,
-            trainee.engine,
-            trainee.sampler,
-            validation,
-            seed=seed,
-            learning_rate=rate,
-            loss_chunk=chunk,
-        )
-
-    distilling(stage, params, f"effopd-{replicate}", replicate, learning_rate=rate, steps=steps, search=search)
+def make_leaps(
+    settings: EffOPDParams, validation: list[Problem], learning_rate: float, trainee: Trainee, seed: int
+) -> Leaps:
+    return Leaps(
+        settings,
+        trainee.engine,
+        trainee.sampler,
+        validation,
+        seed=seed,
+        learning_rate=learning_rate,
+        loss_chunk=trainee.params.engine.loss_chunk,
+    )
 
 
 if __name__ == "__main__":

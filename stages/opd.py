@@ -24,7 +24,7 @@ def main(
         run, rate, steps = f"opd-{replicate}", opd.learning_rate, opd.steps
     else:
         run, steps = f"opd-lr-{rate}", opd.sweep_steps
-    distilling(stage, params, run, replicate, learning_rate=rate, steps=steps)
+    distilling(stage, params, opd, run, replicate, learning_rate=rate, steps=steps)
 
 
 if __name__ == "__main__":

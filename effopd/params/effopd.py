@@ -1,4 +1,4 @@
-"""Section `effopd`: extrapolation on top of OPD (METHOD: arXiv 2605.11739, algorithm 1), and how it may differ."""
+"""Sections `effopd` and `effopd_free`: extrapolation on top of OPD (arXiv 2605.11739, algorithm 1), and beyond it."""
 
 from __future__ import annotations
 
@@ -48,3 +48,10 @@ class EffOPDParams(Section):
         if self.lowest_rate > self.highest_rate:
             raise ValueError("lowest_rate is larger than highest_rate")
         return self
+
+
+class EffOPDFreeParams(EffOPDParams):
+    """EffOPD that finds its own rate: it starts from one of its own, and makes several updates of each batch."""
+
+    learning_rate: float = Field(gt=0)
+    updates_per_batch: int = Field(ge=1)

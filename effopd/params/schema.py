@@ -9,7 +9,7 @@ from pydantic import model_validator
 from effopd.params.base import BaseParams
 from effopd.params.benchmark import BenchmarkParams
 from effopd.params.data import DataParams
-from effopd.params.effopd import EffOPDParams
+from effopd.params.effopd import EffOPDFreeParams, EffOPDParams
 from effopd.params.engine import EngineParams
 from effopd.params.evaluate import EvaluateParams
 from effopd.params.interventions import InterventionParams
@@ -42,6 +42,7 @@ class Params(Section):
     teacher: TeacherParams
     opd: OPDParams
     effopd: EffOPDParams
+    effopd_free: EffOPDFreeParams
     evaluate: EvaluateParams
     benchmark: BenchmarkParams
     spectral: SpectralParams
