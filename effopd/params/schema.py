@@ -24,7 +24,7 @@ from effopd.params.run import RunParams
 from effopd.params.runs import planned_runs
 from effopd.params.section import Section, parse, read_yaml
 from effopd.params.spectral import SpectralParams
-from effopd.params.teacher import TeacherParams
+from effopd.params.teacher import SAMPLED, TeacherParams
 from effopd.params.trajectory import TrajectoryParams
 
 
@@ -53,6 +53,14 @@ class Params(Section):
     def _pass_at_needs_samples(self) -> Params:
         if max(self.evaluate.pass_at) > self.evaluate.samples:
             raise ValueError("evaluate.pass_at asks for more completions than evaluate.samples draws")
+        return self
+
+    @model_validator(mode="after")
+    def _divergences_need_more_than_the_sampled_token(self) -> Params:
+        if self.teacher.top_k == SAMPLED and self.opd.loss not in ("sampled", "exopd"):
+            raise ValueError(
+                f"opd.loss is {self.opd.loss}, for which the sampled token alone (teacher.top_k) is too little"
+            )
         return self
 
     @model_validator(mode="after")

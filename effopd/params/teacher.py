@@ -8,6 +8,9 @@ from pydantic import Field, field_validator, model_validator
 
 from effopd.params.section import Pin, Section
 
+WHOLE, SAMPLED = 0, -1
+"""Values of `top_k` that are no number of tokens: the whole vocabulary, or the sampled token alone."""
+
 RL = "rl"
 """The source that stands for the last checkpoint of reinforcement learning."""
 
@@ -30,7 +33,7 @@ class TeacherSource(Section):
 
 
 class TeacherParams(TeacherSource):
-    top_k: int = Field(ge=0)
+    top_k: int = Field(ge=-1)
     gpu_memory: float = Field(gt=0, lt=1)
     named: dict[str, TeacherSource]
 

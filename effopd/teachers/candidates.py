@@ -8,6 +8,7 @@ import torch
 
 from effopd.files import DataError
 from effopd.losses.buckets import with_rest
+from effopd.params.teacher import SAMPLED, WHOLE
 from effopd.rollout.assemble import unpadded
 from effopd.rollout.sampler import Rollout
 from effopd.teachers.local import as_they_are
@@ -17,20 +18,34 @@ Candidates = Mapping[int, tuple[float, int]]
 """Log-probability and rank, counted from 1, of some tokens at one position."""
 
 
+def asked_for(top_k: int) -> int:
+    """vLLM's `prompt_logprobs` that tell as much as `top_k` needs."""
+    return {WHOLE: -1, SAMPLED: 0}.get(top_k, top_k)
+
+
 def judgement(rollout: Rollout, found: Sequence[Sequence[Candidates]], vocabulary: int, top_k: int) -> Judgement:
     """What the candidates at every sampled token of B completions say; on the rollout's device.
 
     vocabulary: V, the student's. A teacher of the same tokenizer may have more embeddings than tokens: such entries are
-    cut off, and what is left is normalised by the losses. top_k: 0 for all V; else candidates hold the K likeliest.
+    cut off, and what is left is normalised by the losses. top_k: as in the params; candidates hold so many of the
+    likeliest, and the sampled token in any case.
     Raises `DataError` when candidates are missing, or a cut-off entry is among the K likeliest.
     """
     B, T = rollout.tokens_BT.shape
-    if top_k == 0:
+    if top_k == WHOLE:
         logprobs_BTV = torch.zeros(B, T, vocabulary)
         for b, positions in enumerate(found):
             for t, candidates in enumerate(positions):
                 logprobs_BTV[b, t] = _whole(candidates, vocabulary)
         return Full((logprobs_BTV.to(rollout.tokens_BT.device),), as_they_are)
+
+    if top_k == SAMPLED:
+        sampled_BT = torch.zeros(B, T)
+        for b, positions in enumerate(found):
+            for t, candidates in enumerate(positions):
+                sampled_BT[b, t] = candidates[int(rollout.tokens_BT[b, t])][0]
+        sampled_BT = sampled_BT.to(rollout.tokens_BT.device)
+        return Top((rollout.tokens_BT[..., None], with_rest(sampled_BT[..., None]), sampled_BT))
 
     K = min(top_k, vocabulary)
     ids_BTK = torch.arange(K).repeat(B, T, 1)

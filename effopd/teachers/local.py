@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from effopd.losses.buckets import bucket_logprobs
 from effopd.losses.chunked import over_chunks
 from effopd.losses.tokens import token_logprobs
+from effopd.params.teacher import SAMPLED, WHOLE
 from effopd.rollout.sampler import Rollout
 from effopd.train.forward import completion_logits, completion_states, output_head
 from effopd.train.judgement import Full, Judgement, Top
@@ -19,15 +20,15 @@ from effopd.train.judgement import Full, Judgement, Top
 
 @dataclass(frozen=True)
 class LocalTeacher:
-    """top_k: tokens that it tells apart; 0: the whole vocabulary. With chunks its last hidden states are kept, and its
-    logits are made for a few tokens at a time."""
+    """top_k: as in the params. With chunks its last hidden states are kept, and its logits are made for a few tokens at
+    a time."""
 
     model: PreTrainedModel
-    top_k: int = 0
+    top_k: int = WHOLE
 
     @torch.no_grad()
     def judge(self, rollout: Rollout, names: Sequence[str], loss_chunk: int) -> Judgement:  # noqa: ARG002
-        if self.top_k:
+        if self.top_k != WHOLE:
             return Top(self._top(rollout, loss_chunk))
         if loss_chunk == 0:
             return Full((completion_logits(self.model, rollout),), as_they_are)
@@ -41,7 +42,10 @@ class LocalTeacher:
 
     def _top(self, rollout: Rollout, loss_chunk: int) -> tuple[Tensor, Tensor, Tensor]:
         def likeliest(logits_V: Tensor, tokens: Tensor) -> tuple[Tensor, ...]:
-            ids_K = logits_V.topk(min(self.top_k, logits_V.shape[-1]), dim=-1).indices
+            if self.top_k == SAMPLED:
+                ids_K = tokens[..., None]
+            else:
+                ids_K = logits_V.topk(min(self.top_k, logits_V.shape[-1]), dim=-1).indices
             return ids_K, bucket_logprobs(logits_V, ids_K), token_logprobs(logits_V, tokens)
 
         if loss_chunk == 0:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from effopd.rollout.sampler import Rollout
 from effopd.rollout.server import Server
-from effopd.teachers.candidates import judgement, texts
+from effopd.teachers.candidates import asked_for, judgement, texts
 from effopd.train.judgement import Judgement
 
 
 @dataclass(frozen=True)
 class ServedTeacher:
-    """vocabulary: the student's. top_k: tokens that it tells apart; 0: the whole vocabulary."""
+    """vocabulary: the student's. top_k: as in the params."""
 
     server: Server
     vocabulary: int
@@ -25,7 +25,7 @@ class ServedTeacher:
             [[*prompt, *completion] for prompt, completion in parts],
             max_tokens=1,
             temperature=0.0,
-            prompt_logprobs=self.top_k or -1,
+            prompt_logprobs=asked_for(self.top_k),
         )
         found = [
             [

@@ -8,13 +8,13 @@ from typing import Any
 
 from effopd.params.section import ParamsError
 from effopd.rollout.sampler import Rollout
-from effopd.teachers.candidates import judgement, texts
+from effopd.teachers.candidates import asked_for, judgement, texts
 from effopd.train.judgement import Judgement
 
 
 @dataclass(frozen=True)
 class VLLMTeacher:
-    """llm: vLLM's `LLM`. vocabulary: the student's. top_k: tokens that it tells apart; 0: the whole vocabulary."""
+    """llm: vLLM's `LLM`. vocabulary: the student's. top_k: as in the params."""
 
     llm: Any
     vocabulary: int
@@ -24,7 +24,7 @@ class VLLMTeacher:
         from vllm import SamplingParams
 
         parts = texts(rollout)
-        request = SamplingParams(max_tokens=1, prompt_logprobs=self.top_k or -1, detokenize=False)
+        request = SamplingParams(max_tokens=1, prompt_logprobs=asked_for(self.top_k), detokenize=False)
         whole = [{"prompt_token_ids": [*prompt, *completion]} for prompt, completion in parts]
         try:
             outputs = self.llm.generate(whole, request, use_tqdm=False)

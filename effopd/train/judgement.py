@@ -28,7 +28,7 @@ class Full:
 
 @dataclass(frozen=True)
 class Top:
-    """Outcomes are the teacher's K likeliest tokens and any other.
+    """Outcomes are K tokens, the teacher's likeliest or the sampled one, and any other.
 
     given: ids (B, T, K); log π of each, and last of all others, (B, T, K + 1); log π of the sampled token (B, T).
     """

@@ -155,7 +155,7 @@ def test_a_prompt_that_leaves_no_room_is_one_line(llm: Any) -> None:
         sampler(llm, engine, length=64).sample(["1+1?"], uniforms(1, range(1), 64))
 
 
-@pytest.mark.parametrize("top_k", [0, 1, 4])
+@pytest.mark.parametrize("top_k", [0, 1, 4, -1])
 @pytest.mark.parametrize("loss", ["sampled", "reverse_kl", "jsd"])
 def test_a_teacher_run_by_vllm_says_what_it_says_run_by_transformers(llm: Any, top_k: int, loss: str) -> None:
     from effopd.train.objective import Judged, chosen_loss, token_scores

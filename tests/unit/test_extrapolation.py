@@ -160,7 +160,7 @@ def enumerated(piece: Judged, model: object, keep: int | None) -> float:
     return -fmean(each)
 
 
-@pytest.mark.parametrize("top_k", [0, 3])
+@pytest.mark.parametrize("top_k", [0, 3, -1])
 @pytest.mark.parametrize("chunk", [0, 4])
 def test_the_teachers_score_is_minus_the_mean_divergence_by_enumeration(top_k: int, chunk: int) -> None:
     piece = judged(LocalTeacher(tiny.guesser(9, 1), top_k))
@@ -168,9 +168,9 @@ def test_the_teachers_score_is_minus_the_mean_divergence_by_enumeration(top_k: i
     found, costs = teacher_kl(TorchEngine(other, tiny.OPTIMIZER, 1e-3), [piece.first(0.5), piece.first(0.3)], chunk)
     parts = [piece.first(0.5), piece.first(0.3)]
     sizes = [int(part.rollout.mask_BT.sum()) for part in parts]
-    expected = sum(n * enumerated(part, other, top_k or None) for n, part in zip(sizes, parts, strict=True)) / sum(
-        sizes
-    )
+    expected = sum(
+        n * enumerated(part, other, {0: None, -1: 0}.get(top_k, top_k)) for n, part in zip(sizes, parts, strict=True)
+    ) / sum(sizes)
     assert found.value == pytest.approx(expected, rel=1e-4) and found.value < -0.01
     assert costs.forward_tokens == sum(sizes) + sum(int(part.rollout.prompt_mask_BP.sum()) for part in parts)
     assert costs.sampled_tokens == 0, "nothing is sampled"

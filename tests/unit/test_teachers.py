@@ -140,7 +140,7 @@ def test_a_teacher_of_as_many_likeliest_tokens_as_there_are_is_the_whole_teacher
 
 
 @pytest.mark.parametrize("loss", ALL)
-@pytest.mark.parametrize("top_k", [0, 1, 3])
+@pytest.mark.parametrize("top_k", [0, 1, 3, -1])
 def test_a_student_that_is_its_own_teacher_has_no_loss_to_learn_from(loss: str, top_k: int) -> None:
     drawn = rollout()
     engine = TorchEngine(tiny.guesser(), tiny.OPTIMIZER, 1e-3)
@@ -154,7 +154,7 @@ def test_a_student_that_is_its_own_teacher_has_no_loss_to_learn_from(loss: str, 
 
 
 @pytest.mark.parametrize("chunk", [0, 2])
-@pytest.mark.parametrize("top_k", [0, 2])
+@pytest.mark.parametrize("top_k", [0, 2, -1])
 def test_each_completion_is_judged_by_the_teacher_that_its_problem_names(chunk: int, top_k: int) -> None:
     drawn, names = rollout(5), ["wide", "", "wide", "", ""]
     wide = tiny.model(seed=3, layers=2)  # another architecture: states of another width would not mix
@@ -188,10 +188,10 @@ def candidates(found: Judgement, drawn: Rollout, keep: int | None) -> list[list[
 
 
 @pytest.mark.parametrize("loss", ALL)
-@pytest.mark.parametrize("top_k", [0, 3])
+@pytest.mark.parametrize("top_k", [0, 3, -1])
 def test_candidates_of_vllm_say_what_the_model_says(loss: str, top_k: int) -> None:
     drawn, taught = rollout(), LocalTeacher(tiny.guesser(9, 1), top_k)
-    told = candidates(replace(taught, top_k=0).judge(drawn, [], 0), drawn, top_k or None)
+    told = candidates(replace(taught, top_k=0).judge(drawn, [], 0), drawn, {0: None, -1: 0}.get(top_k, top_k))
 
     class Told:
         def judge(self, rollout: Rollout, names: Any, loss_chunk: int) -> Judgement:
