@@ -83,11 +83,11 @@ def spectral(
     matrices: Annotated[bool, typer.Option("--matrices", help="Print a line for each matrix too.")] = False,
 ) -> None:
     """The spectrum of a weight update W − W_base, averaged over attention and MLP matrices (the paper's Table 1)."""
-    from effopd.models.weights import WEIGHTS, load_weights
+    from effopd.models.checkpoint import Checkpoint
     from effopd.spectral.analysis import analyse_update
     from effopd.spectral.metrics import average_metrics
 
-    rows = analyse_update(load_weights(base / WEIGHTS), load_weights(trained / WEIGHTS))
+    rows = analyse_update(Checkpoint(base), Checkpoint(trained))
     if matrices:
         print(f"{'matrix':<44}{'norm':>10}{'σ₁':>10}{'σ₁/F':>8}{'eff. rank':>11}")
         for row in rows:

@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 
 from effopd.files import DataError, write_json
-from effopd.models.weights import WEIGHTS, open_weights
 from effopd.params.run import RunParams
 from effopd.params.runs import planned_runs
 from effopd.spectral.paths import plane, update_gram
-from effopd.trajectory.store import read_checkpoint, step_folder, stored_steps
+from effopd.trajectory.store import open_checkpoint, stored_steps
 from stages.harness import MODELS, Stage, run
 
 PATHS = Path("reports/paths.json")
@@ -29,21 +28,19 @@ def main() -> None:
     torch.set_num_threads(shared.threads)
 
     points = [(trained, step) for trained in runs for step in stored_steps(trained)]
-    files = [step_folder(trained, step) / WEIGHTS for trained, step in points]
-    base = read_checkpoint(*points[0])  # the one whole read: it reports a damaged file by name
+    checkpoints = [open_checkpoint(trained, step) for trained, step in points]
+    base = checkpoints[0]
 
     def load(point: int, tensor: str, rows: slice) -> Tensor:
-        if point < 0:
-            return base[tensor][rows]
-        with open_weights(files[point]) as weights:
-            return weights.get_slice(tensor)[rows]
+        return (base if point < 0 else checkpoints[point]).rows(tensor, rows)
 
-    gram_NN = update_gram(load, {name: tensor.shape for name, tensor in base.items()}, len(points))
+    shapes = {name: stored.shape or (1,) for name, stored in base.stored.items() if stored.is_floating}
+    gram_NN = update_gram(load, shapes, len(points))
     found = plane(gram_NN)
 
     stage.check_unchanged()
     write_json(PATHS, {
-        "parameters": sum(tensor.numel() for tensor in base.values()),
+        "parameters": sum(torch.Size(shape).numel() for shape in shapes.values()),
         "explained": found.explained,
         "points": [
             {"run": trained.name, "step": step, "x": x, "y": y, "update_norm": norm}

@@ -12,13 +12,12 @@ from torch import Tensor
 from typer import Argument
 
 from effopd.files import atomic_path, write_json
-from effopd.models.weights import WEIGHTS, open_weights
 from effopd.params.run import RunParams
 from effopd.params.spectral import SpectralParams
 from effopd.spectral.analysis import analyse_trajectory
 from effopd.spectral.metrics import embedding_cosine, layer_update_norms
 from effopd.spectral.modules import embedding_name
-from effopd.trajectory.store import read_checkpoint, step_folder, stored_steps
+from effopd.trajectory.store import open_checkpoint, stored_steps
 from stages.harness import MODELS, Stage, run
 from stages.machine import set_up
 
@@ -39,11 +38,11 @@ def main(name: Annotated[str, Argument(metavar="RUN", help="A folder of checkpoi
     device = set_up(shared)
 
     base_step, *steps = stored_steps(trained)
-    names = read_checkpoint(trained, base_step).keys()  # the one whole read: it reports a damaged file by name
+    checkpoints = {step: open_checkpoint(trained, step) for step in (base_step, *steps)}
+    names = tuple(checkpoints[base_step])
 
     def load(step: int, tensor: str) -> Tensor:
-        with open_weights(step_folder(trained, step) / WEIGHTS) as weights:
-            return weights.get_tensor(tensor).to(device)
+        return checkpoints[step][tensor].to(device)
 
     analysis = analyse_trajectory(load, names, steps, base_step=base_step, top_k=params.top_k)
     embedding = embedding_name(names)

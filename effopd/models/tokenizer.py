@@ -37,10 +37,13 @@ def byte_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizer
 
 
 def end_tokens(config: PretrainedConfig, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """The ids of all tokens that end a completion, ascending: the tokenizer's own and those of the model's config."""
+    """The ids of all tokens that end a completion, ascending: the tokenizer's own and those of the model's config.
+
+    A negative id, which some configurations have for "none", is no token.
+    """
     more = config.eos_token_id
     more = [more] if isinstance(more, int) else more or []
-    return sorted({*more, tokenizer.eos_token_id} - {None})
+    return sorted({end for end in (*more, tokenizer.eos_token_id) if end is not None and end >= 0})
 
 
 def encode_prompts(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Weights as safetensors files, without a model around them."""
+"""Weights as one safetensors file, without a model around them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from effopd.files import DataError
-
-WEIGHTS = "model.safetensors"
 
 
 def save_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
@@ -22,19 +20,13 @@ def save_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
 
 def load_weights(path: Path) -> dict[str, Tensor]:
     """Read a safetensors file. Raises `DataError` naming the file when it is missing or damaged."""
-    with _named(path):
+    with naming(path):
         return load_file(path)
 
 
 @contextmanager
-def open_weights(path: Path) -> Iterator[safe_open]:
-    """A safetensors file whose tensors are read one by one, for models that do not fit twice. Raises as above."""
-    with _named(path), safe_open(path, "pt") as weights:
-        yield weights
-
-
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
+def naming(path: Path) -> Iterator[None]:
+    """Turn what safetensors raises on a missing or damaged file into a `DataError` that names it."""
     try:
         yield
     except FileNotFoundError:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from effopd.models.store import load_model, load_tokenizer
+from effopd.models.store import load_model, load_tokenizer, put_weights
 from effopd.params.rollout import RolloutParams
 from effopd.rollout.sampler import Rollout, sample
 from effopd.rollout.vllm import give_weights, sample_with_vllm, start_vllm
@@ -37,11 +37,9 @@ class ModelPolicy:
     def sample(self, prompts: Sequence[str], max_new_tokens: int, uniforms_BT: NDArray[np.float64] | None) -> Rollout:
         return sample(self.model, self.tokenizer, prompts, max_new_tokens, uniforms_BT)
 
-    @torch.no_grad()
     def put(self, weights: Mapping[str, Tensor]) -> None:
         """Go on with these weights, given by name; a tied head follows its embedding."""
-        for name, parameter in self.model.named_parameters():
-            parameter.copy_(weights[name])
+        put_weights(self.model, weights)
 
 
 @dataclass(frozen=True)

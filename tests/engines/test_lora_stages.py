@@ -9,7 +9,8 @@ import pytest
 from small_project import Project, rows
 
 from effopd.files import read_json
-from effopd.models.weights import WEIGHTS, load_weights
+from effopd.models.folder import WEIGHTS
+from effopd.models.weights import load_weights
 from effopd.spectral.modules import projection_matrices
 
 pytest.importorskip("peft", reason="make test-engines installs it")

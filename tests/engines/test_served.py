@@ -17,8 +17,9 @@ from vllm_server import Served, serving
 
 from effopd.evaluation.records import read_records
 from effopd.files import hash_path, read_json
+from effopd.models.folder import WEIGHTS
 from effopd.models.store import load_model, load_tokenizer
-from effopd.models.weights import WEIGHTS, load_weights, save_weights
+from effopd.models.weights import load_weights, save_weights
 from effopd.rollout.sampler import Rollout, sample
 from effopd.tasks.arithmetic import TASK, solve
 from effopd.tasks.problems import Problem, write_problems

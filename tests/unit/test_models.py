@@ -179,7 +179,7 @@ def test_a_damaged_model_is_named_in_one_line(folder: Path, damage: Callable[[Pa
     damage(folder)
     with pytest.raises(DataError) as caught:
         load_model(folder)
-    assert str(caught.value).startswith(f"{folder}: ") and "\n" not in str(caught.value)
+    assert str(caught.value).startswith(str(folder)) and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
