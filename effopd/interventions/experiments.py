@@ -14,7 +14,7 @@ from effopd.interventions.scaling import alpha_scaling, magnitude_rescaling
 from effopd.interventions.selection import embedding_replacement, sliding_window
 from effopd.interventions.truncation import rank_truncation_bottom, rank_truncation_top
 from effopd.params.interventions import InterventionParams
-from effopd.spectral.modules import PROJECTIONS, ModuleKind, projection_matrices
+from effopd.spectral.modules import PROJECTIONS, ModuleKind, parse_parameter
 
 Experiment = Literal["alpha", "rescaling", "extrapolated", "modules", "window", "embedding", "top", "bottom"]
 Weights = Mapping[str, Tensor]
@@ -74,7 +74,7 @@ def interventions(
         for method, weights in predictions(base, observed, steps[-1], accuracies):
             yield Intervention("extrapolated", progress=progress, step=last, extrapolation=method), weights
 
-    layers = 1 + max(matrix.layer for matrix in projection_matrices(base))
+    layers = 1 + max(place.layer for name in base if (place := parse_parameter(name)))
     for kind in PROJECTIONS:
         yield Intervention("modules", kind=kind), sliding_window(base, trained, 0, layers, kind)
     for kind in PROJECTIONS:

@@ -16,7 +16,7 @@ from effopd.files import DataError
 from effopd.interventions.scaling import alpha_scaling
 from effopd.interventions.weights import add_update, checked_pairs
 from effopd.spectral.decomposition import decompose
-from effopd.spectral.modules import projection_matrices
+from effopd.spectral.modules import weight_matrices
 from effopd.spectral.updates import weight_update
 
 Extrapolation = Literal["observed", "linear", "relex", "alpha_opd"]
@@ -87,16 +87,17 @@ def alpha_opd(
         raise DataError(f"alpha_opd needs the accuracy of every observed checkpoint: step {min(missing)} has none")
     accuracies_T = torch.tensor([accuracies[step] for step in observed], dtype=torch.float64)
     predicted = alpha_scaling(base, observed[max(observed)], 1.0)
-    for matrix in projection_matrices(base):
-        before = base[matrix.name]
-        found = [decompose(weight_update(matrix.name, before, w[matrix.name]), top_k=1) for w in observed.values()]
+    for matrix in weight_matrices({name: weight.shape for name, weight in base.items()}):
+        before = matrix.of(base)
+        found = [decompose(weight_update(matrix.name, before, matrix.of(w)), top_k=1) for w in observed.values()]
         if found[-1].is_zero:
             continue
         scaled_TM = torch.stack([(one.left * one.singular_values[: one.left.shape[1]]).sum(dim=1) for one in found])
         signs_T = torch.where(scaled_TM @ scaled_TM[-1] < 0, -1.0, 1.0)
         solved_M = pls_input(scaled_TM * signs_T[:, None], accuracies_T, target)
         if solved_M is not None:
-            predicted[matrix.name] = add_update(before, torch.outer(solved_M, found[-1].right[:, 0]).to(before.device))
+            update_MN = torch.outer(solved_M, found[-1].right[:, 0]).to(before.device)
+            matrix.of(predicted).copy_(add_update(before, update_MN))
     return predicted
 
 

@@ -14,6 +14,7 @@ the k leading vectors, stays below `GRAM_TOLERANCE`. Updates of AdamW are full-r
 """
 
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -58,6 +59,43 @@ def decompose(update_MN: Tensor, top_k: int = TOP_K) -> Decomposition:
     update_MN = update_MN.detach().double()
     found = _decompose_by_gram(update_MN, top_k) or _decompose_by_svd(update_MN, top_k)
     return _with_fixed_signs(found)
+
+
+Pieces = Callable[[], Iterator[Tensor]]
+"""Rows of a matrix (L, R), L ≥ R, a few at a time and in float64: made anew at each call, so never all in memory."""
+
+
+def decompose_tall(pieces: Pieces, top_k: int) -> tuple[Tensor, Tensor]:
+    """All singular values (R,) of a tall matrix, descending, and the leading right singular vectors (R, K); float64.
+
+    As `decompose`, for matrices that are not wanted in memory whole; and where the Gram matrix would not do, a QR
+    decomposition of the pieces, one after the other, leaves an (R, R) triangle with the same singular values.
+    """
+    gram_RR = _sum_of(piece.T @ piece for piece in pieces())
+    if top_k == 0:
+        values_R = torch.linalg.eigvalsh(gram_RR).flip(0).clamp_min(0).sqrt()
+        vectors_RR = gram_RR[:, :0]
+    else:
+        eigenvalues_R, vectors_RR = torch.linalg.eigh(gram_RR)
+        values_R, vectors_RR = eigenvalues_R.flip(0).clamp_min(0).sqrt(), vectors_RR.flip(1)
+    top_k = min(top_k, len(values_R))
+    if _gram_is_safe(values_R, top_k):
+        return values_R, vectors_RR[:, :top_k].clone()
+    triangle_RR = gram_RR.new_zeros(0, gram_RR.shape[1])
+    for piece in pieces():
+        triangle_RR = torch.linalg.qr(torch.cat([triangle_RR, piece]), mode="r").R
+    if top_k == 0:
+        return torch.linalg.svdvals(triangle_RR), vectors_RR
+    _, values_R, right_RR = torch.linalg.svd(triangle_RR)
+    rank = int((values_R > len(values_R) * _EPSILON * values_R[0]).sum())
+    return values_R, right_RR[: min(top_k, rank)].T.clone()
+
+
+def _sum_of(tensors: Iterator[Tensor]) -> Tensor:
+    total = next(tensors).clone()
+    for tensor in tensors:
+        total += tensor
+    return total
 
 
 def low_rank_part(update_MN: Tensor, rank: int) -> Tensor:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from effopd.spectral.decomposition import Decomposition
-from effopd.spectral.modules import ModuleKind, ModuleParameter
+from effopd.spectral.geometry import Principal, geometry, norm, principal, update_spectrum
+from effopd.spectral.modules import MatrixKind, WeightMatrix
+from effopd.spectral.updates import check_fit
 
 _ROWS_AT_ONCE = 16_384  # rows of an embedding in float64 at a time
 
@@ -20,13 +21,15 @@ _ROWS_AT_ONCE = 16_384  # rows of an embedding in float64 at a time
 class MatrixMetrics:
     """One weight matrix's update. Norms are in the units of the weights; ratios are in 0…1, not per cent.
 
+    layer: None for embeddings, the output head and other matrices outside attention and MLP modules.
     spectral_frobenius_ratio, effective_rank, top1_norm_ratio: None when the update is zero.
     relative_update_norm: ‖ΔW‖_F / ‖W_base‖_F, None when the base matrix is zero.
+    principal_k and what follows: as in `Geometry`.
     """
 
     name: str
-    layer: int
-    kind: ModuleKind
+    layer: int | None
+    kind: MatrixKind
     part: str
     rows: int
     columns: int
@@ -37,6 +40,15 @@ class MatrixMetrics:
     spectral_frobenius_ratio: float | None
     effective_rank: float | None
     top1_norm_ratio: float | None
+    principal_k: int
+    principal_energy_left: float | None
+    principal_energy_right: float | None
+    rotation_left: float | None
+    rotation_right: float | None
+    spectral_drift: float | None
+    stable_rank: float | None
+    unchanged_bf16: float
+    top1_coordinate_energy: float | None
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,7 @@ class AverageMetrics:
     """Averages over the matrices whose update is not zero; None when there is none.
 
     total_update_norm: √Σ‖ΔW‖_F² over all matrices, the length of the whole step through weight space.
+    unchanged_bf16: over all entries of all matrices, so that a large matrix counts for more.
     """
 
     matrices: int
@@ -55,6 +68,14 @@ class AverageMetrics:
     spectral_frobenius_ratio: float | None
     effective_rank: float | None
     top1_norm_ratio: float | None
+    principal_energy_left: float | None
+    principal_energy_right: float | None
+    rotation_left: float | None
+    rotation_right: float | None
+    spectral_drift: float | None
+    stable_rank: float | None
+    unchanged_bf16: float
+    top1_coordinate_energy: float | None
 
 
 @dataclass(frozen=True)
@@ -62,7 +83,7 @@ class LayerUpdateNorm:
     """‖ΔW‖_F over the attention, or the MLP, matrices of one layer; relative to ‖W_base‖_F over the same matrices."""
 
     layer: int
-    kind: ModuleKind
+    kind: MatrixKind
     update_norm: float
     relative_update_norm: float | None
 
@@ -99,18 +120,45 @@ def top1_norm_ratio(singular_values_R: Tensor) -> float:
     return float(norm(singular_values_R[:k]) / norm(singular_values_R))
 
 
-def matrix_metrics(parameter: ModuleParameter, base_MN: Tensor, decomposition: Decomposition) -> MatrixMetrics:
-    """All metrics of one matrix, from its base weights and the decomposition of its update."""
-    values_R = decomposition.singular_values
+def update_metrics(matrix: WeightMatrix, base_MN: Tensor, trained_MN: Tensor, top_k: int) -> MatrixMetrics:
+    """All metrics of one matrix's update, without a copy of either in memory.
+
+    top_k: how many directions of the base count as principal. Raises ValueError, naming the matrix, for weights that
+    are mis-shaped, non-floating or not finite.
+    """
+    check_fit(matrix.name, base_MN, trained_MN)
+    base_norm, moved = norm(base_MN), norm(trained_MN, base_MN)
+    for role, length in (("base", base_norm), ("trained", moved)):
+        if not math.isfinite(length):
+            raise ValueError(f"{matrix.name}: {role} weights are not all finite")
+    if moved == 0:
+        values_R = torch.zeros(min(base_MN.shape), dtype=torch.float64)
+        before = after = principal(base_MN, top_k)
+    else:
+        values_R = update_spectrum(base_MN, trained_MN).cpu()
+        before, after = principal(base_MN, top_k), principal(trained_MN, top_k)
+    return matrix_metrics(matrix, base_MN, trained_MN, base_norm, values_R, before, after)
+
+
+def matrix_metrics(
+    matrix: WeightMatrix,
+    base_MN: Tensor,
+    trained_MN: Tensor,
+    base_norm: float,
+    values_R: Tensor,
+    before: Principal,
+    after: Principal,
+) -> MatrixMetrics:
+    """All metrics of one matrix, given ‖W_base‖_F, its update's singular values and what is principal in both ends."""
     rows, columns = base_MN.shape
-    base_norm = float(torch.linalg.vector_norm(base_MN.detach().double()))
     update_norm = float(torch.linalg.vector_norm(values_R))
-    is_zero = decomposition.is_zero
+    is_zero = not bool(values_R.any())
+    lies = geometry(base_MN, trained_MN, before, after, update_norm, spectral_norm(values_R))
     return MatrixMetrics(
-        name=parameter.name,
-        layer=parameter.layer,
-        kind=parameter.kind,
-        part=parameter.part,
+        name=matrix.name,
+        layer=matrix.layer,
+        kind=matrix.kind,
+        part=matrix.part,
         rows=rows,
         columns=columns,
         base_norm=base_norm,
@@ -120,6 +168,15 @@ def matrix_metrics(parameter: ModuleParameter, base_MN: Tensor, decomposition: D
         spectral_frobenius_ratio=None if is_zero else spectral_frobenius_ratio(values_R),
         effective_rank=None if is_zero else effective_rank(values_R),
         top1_norm_ratio=None if is_zero else top1_norm_ratio(values_R),
+        principal_k=lies.principal_k,
+        principal_energy_left=lies.principal_energy_left,
+        principal_energy_right=lies.principal_energy_right,
+        rotation_left=lies.rotation_left,
+        rotation_right=lies.rotation_right,
+        spectral_drift=lies.spectral_drift,
+        stable_rank=lies.stable_rank,
+        unchanged_bf16=lies.unchanged_bf16,
+        top1_coordinate_energy=lies.top1_coordinate_energy,
     )
 
 
@@ -138,14 +195,28 @@ def average_metrics(matrices: Sequence[MatrixMetrics]) -> AverageMetrics:
         spectral_frobenius_ratio=mean(matrix.spectral_frobenius_ratio for matrix in moved),
         effective_rank=mean(matrix.effective_rank for matrix in moved),
         top1_norm_ratio=mean(matrix.top1_norm_ratio for matrix in moved),
+        principal_energy_left=mean(matrix.principal_energy_left for matrix in moved),
+        principal_energy_right=mean(matrix.principal_energy_right for matrix in moved),
+        rotation_left=mean(matrix.rotation_left for matrix in moved),
+        rotation_right=mean(matrix.rotation_right for matrix in moved),
+        spectral_drift=mean(matrix.spectral_drift for matrix in moved),
+        stable_rank=mean(matrix.stable_rank for matrix in moved),
+        unchanged_bf16=_over_entries(matrices),
+        top1_coordinate_energy=mean(matrix.top1_coordinate_energy for matrix in moved),
     )
+
+
+def _over_entries(matrices: Sequence[MatrixMetrics]) -> float:
+    sizes = [matrix.rows * matrix.columns for matrix in matrices]
+    return math.fsum(m.unchanged_bf16 * size for m, size in zip(matrices, sizes, strict=True)) / sum(sizes)
 
 
 def layer_update_norms(matrices: Iterable[MatrixMetrics]) -> tuple[LayerUpdateNorm, ...]:
     """‖ΔW‖_F by layer, attention and MLP apart: the profile over depth. Zero updates count as zero here."""
-    groups: dict[tuple[int, ModuleKind], list[MatrixMetrics]] = {}
+    groups: dict[tuple[int, MatrixKind], list[MatrixMetrics]] = {}
     for matrix in matrices:
-        groups.setdefault((matrix.layer, matrix.kind), []).append(matrix)
+        if matrix.layer is not None:
+            groups.setdefault((matrix.layer, matrix.kind), []).append(matrix)
     norms = []
     for (layer, kind), group in sorted(groups.items()):
         update_norm = math.sqrt(math.fsum(matrix.update_norm**2 for matrix in group))

@@ -9,13 +9,18 @@ from effopd.files import DataError
 from effopd.spectral.modules import HEAD_NAME
 
 
-def check_pair(name: str, base: Tensor, trained: Tensor) -> None:
-    """Raise `DataError`, naming the parameter, unless the two tensors are floating, of one shape and finite."""
+def check_fit(name: str, base: Tensor, trained: Tensor) -> None:
+    """Raise `DataError`, naming the parameter, unless the two tensors are floating and of one shape."""
     for role, weight in (("base", base), ("trained", trained)):
         if not weight.is_floating_point():
             raise DataError(f"{name}: {role} weights are {weight.dtype}, an update needs floating-point weights")
     if base.shape != trained.shape:
         raise DataError(f"{name}: base has shape {tuple(base.shape)}, trained has {tuple(trained.shape)}")
+
+
+def check_pair(name: str, base: Tensor, trained: Tensor) -> None:
+    """As `check_fit`, and raise `DataError` unless both are finite."""
+    check_fit(name, base, trained)
     for role, weight in (("base", base), ("trained", trained)):
         if not bool(torch.isfinite(weight).all()):
             raise DataError(f"{name}: {role} weights are not all finite")

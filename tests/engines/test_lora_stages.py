@@ -11,7 +11,7 @@ from small_project import Project, rows
 from effopd.files import read_json
 from effopd.models.folder import WEIGHTS
 from effopd.models.weights import load_weights
-from effopd.spectral.modules import projection_matrices
+from effopd.spectral.modules import weight_matrices
 
 pytest.importorskip("peft", reason="make test-engines installs it")
 
@@ -35,7 +35,7 @@ def test_whole_checkpoints_whose_updates_have_the_factors_rank_are_evaluated_and
     base, *later = (load_weights(folder / f"step-{step:06d}" / WEIGHTS) for step in steps)
     start = load_weights(project.root / "models/base" / WEIGHTS)
     assert base.keys() == start.keys() and all(base[tensor].equal(weight) for tensor, weight in start.items())
-    targeted = {parameter.name for parameter in projection_matrices(base)}
+    targeted = {matrix.name for matrix in weight_matrices({name: weight.shape for name, weight in base.items()})}
     assert len(targeted) == 14, "seven of each layer"
     for weights in later:
         assert weights.keys() == base.keys(), "whole models, without factors beside them"

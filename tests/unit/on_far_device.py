@@ -152,9 +152,10 @@ def test_weights_on_the_cpu_can_be_put_on_a_model_elsewhere(far: torch.device) -
 def test_updates_are_analysed_where_they_are(far: torch.device, tmp_path: Path) -> None:
     folder = lab(tmp_path).opd(OPD).folder
     checkpoints = {step: read_checkpoint(folder, step) for step in stored_steps(folder)}
-    names, steps = checkpoints[0].keys(), list(checkpoints)[1:]
+    shapes = {name: weight.shape for name, weight in checkpoints[0].items()}
+    steps = list(checkpoints)[1:]
     there, here = (
-        analyse_trajectory(lambda step, name, to=device: checkpoints[step][name].to(to), names, steps)  # type: ignore[misc]
+        analyse_trajectory(lambda step, name, to=device: checkpoints[step][name].to(to), shapes, steps)  # type: ignore[misc]
         for device in (far, torch.device("cpu"))
     )
     assert there == here

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from effopd.files import DataError
 from effopd.interventions.extrapolation import alpha_opd, linear, pls_input, predictions, relex
-from effopd.spectral.modules import projection_matrices
+from effopd.spectral.modules import weight_matrices
 
 Weights = dict[str, Tensor]
 Array = NDArray[np.float64]
 STEPS = (1, 2, 3, 6, 8)
 FINAL = 80
-MATRICES = {matrix.name for matrix in projection_matrices(model(0))}
+MATRICES = {matrix.name for matrix in weight_matrices({name: weight.shape for name, weight in model(0).items()})}
 
 
 @pytest.fixture

@@ -352,6 +352,8 @@ SIZES = {
 OWN = {
     "gemma": {"head_dim": 8},
     "qwen3": {"head_dim": 8},
+    "glm": {"head_dim": 8},
+    "glm4": {"head_dim": 8},
     "mixtral": {"num_local_experts": 4},
     "qwen3_moe": {"num_experts": 4, "moe_intermediate_size": 12, "num_experts_per_tok": 2, "head_dim": 8},
     "gemma4_text": {

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
 from effopd.spectral.analysis import analyse_trajectory, analyse_update
-from effopd.spectral.modules import embedding_name, has_tied_head, parse_parameter, projection_matrices
+from effopd.spectral.modules import embedding_name, has_tied_head, parse_parameter, weight_matrices
 
 SIZES = {
     "vocab_size": 11,
@@ -28,6 +28,9 @@ NAMES = [f"model.layers.{layer}.{part}.weight" for layer in range(2) for part in
 
 def shape_of(name: str) -> tuple[int, int]:
     return SHAPES[name.removesuffix(".weight").split(".", 3)[3]]
+
+
+PLACES = {name: shape_of(name) for name in NAMES}
 
 
 def random_weights(seed: int, scale: float = 1.0) -> dict[str, Tensor]:
@@ -54,7 +57,8 @@ def test_every_projection_of_a_real_model_is_found_and_nothing_else(
     with torch.device("meta"):
         model = model_class(config_class(**SIZES, tie_word_embeddings=tied))
     names = list(model.state_dict())
-    matrices = projection_matrices(reversed(names))
+    shapes = {name: weight.shape for name, weight in reversed(model.state_dict().items())}
+    matrices = weight_matrices(shapes)
     linear = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
     assert {matrix.name for matrix in matrices} == linear - {"lm_head.weight"}
     assert [matrix.layer for matrix in matrices] == [layer for layer in range(12) for _ in range(7)]  # 10 after 9
@@ -68,16 +72,18 @@ def test_biases_and_query_norms_belong_to_their_module_without_being_matrices() 
     for part in ("q_proj.bias", "q_norm.weight"):
         parameter = parse_parameter(f"model.layers.3.self_attn.{part}")
         assert parameter is not None
-        assert (parameter.layer, parameter.kind, parameter.is_matrix) == (3, "attention", False)
+        assert (parameter.layer, parameter.kind) == (3, "attention")
+        shapes = {parameter.name: (16,), "layers.3.self_attn.o_proj.weight": (16, 16)}
+        assert [matrix.part for matrix in weight_matrices(shapes)] == ["o_proj"]
     for name in ("model.layers.3.input_layernorm.weight", "model.norm.weight", "lm_head.weight", "xlayers.3.mlp.a"):
         assert parse_parameter(name) is None
 
 
 def test_names_of_another_architecture_are_an_error_and_not_an_empty_table() -> None:
     with pytest.raises(ValueError, match="no attention or MLP weight matrix among 1 parameters"):
-        projection_matrices(["transformer.h.0.attn.c_attn.weight"])
+        weight_matrices({"encoder.block_7.dense.weight": (4, 4)})
     with pytest.raises(ValueError, match="found 0: none"):
-        embedding_name(["transformer.wte.weight"])
+        embedding_name(["transformer.codebook.weight"])
 
 
 def test_tied_heads_are_seen_in_live_models_and_in_copies() -> None:
@@ -130,13 +136,13 @@ def test_errors_name_the_parameter(broken: Tensor | None, message: str) -> None:
     assert "\n" not in str(error.value)
     if broken is not None:
         with pytest.raises(ValueError, match=r"step 4, model\.layers\.0\.self_attn\.q_proj"):
-            analyse_trajectory(loader({0: base, 4: trained}), NAMES, [4])
+            analyse_trajectory(loader({0: base, 4: trained}), PLACES, [4])
 
 
 @pytest.mark.parametrize("steps", [[], [0, 1], [2, 1], [1, 1]])
 def test_steps_that_do_not_ascend_from_the_base_are_refused(steps: list[int]) -> None:
     with pytest.raises(ValueError, match="steps must ascend strictly"):
-        analyse_trajectory(loader({}), NAMES, steps)
+        analyse_trajectory(loader({}), PLACES, steps)
 
 
 def straight_run(steps: list[int]) -> dict[int, dict[str, Tensor]]:
@@ -147,10 +153,10 @@ def straight_run(steps: list[int]) -> dict[int, dict[str, Tensor]]:
 
 
 def test_a_straight_run_is_aligned_from_the_start_and_a_random_one_is_not() -> None:
-    straight = analyse_trajectory(loader(straight_run([1, 2, 4, 8])), NAMES, [1, 2, 4, 8], top_k=3)
+    straight = analyse_trajectory(loader(straight_run([1, 2, 4, 8])), PLACES, [1, 2, 4, 8], top_k=3)
     base = random_weights(0)
     wandering = {0: base} | {t: plus(base, random_weights(t, 0.01)) for t in (1, 2, 4, 8)}
-    random = analyse_trajectory(loader(wandering), NAMES, [1, 2, 4, 8], top_k=3)
+    random = analyse_trajectory(loader(wandering), PLACES, [1, 2, 4, 8], top_k=3)
     for side in ("left", "right"):
         for row in straight.average_alignment(side):  # type: ignore[arg-type]
             assert row.top_k_cosine == pytest.approx(1, abs=1e-9)
@@ -174,7 +180,7 @@ def test_left_and_right_sides_are_not_mixed_up() -> None:
         update = torch.zeros(6, 5)
         update[0, step] = step
         run[step] = {NAMES[0]: update}
-    analysis = analyse_trajectory(loader(run), [NAMES[0]], [1, 2, 3, 4])
+    analysis = analyse_trajectory(loader(run), {NAMES[0]: PLACES[NAMES[0]]}, [1, 2, 3, 4])
     left, right = analysis.average_alignment()[0], analysis.average_alignment("right")[0]
     assert (left.top_k_cosine, right.top_k_cosine) == (1, 0)
     assert analysis.explained_variance() == 1
@@ -184,7 +190,7 @@ def test_left_and_right_sides_are_not_mixed_up() -> None:
 def test_matrices_that_have_not_moved_are_counted_and_do_not_dilute() -> None:
     run = straight_run([1, 2, 3, 4, 5])
     run[1] = run[1] | {NAMES[0]: run[0][NAMES[0]]}
-    analysis = analyse_trajectory(loader(run), NAMES, [1, 2, 3, 4, 5], top_k=3)
+    analysis = analyse_trajectory(loader(run), PLACES, [1, 2, 3, 4, 5], top_k=3)
     first = analysis.average_alignment()[0]
     assert (first.matrices, first.zero_updates) == (len(NAMES) - 1, 1)
     assert first.top_k_cosine == pytest.approx(1, abs=1e-9)
@@ -195,9 +201,12 @@ def test_matrices_that_have_not_moved_are_counted_and_do_not_dilute() -> None:
 
 def test_metrics_of_a_run_are_those_of_each_checkpoint_alone() -> None:
     run = straight_run([1, 2, 4])
-    analysis = analyse_trajectory(loader(run), NAMES, [1, 2, 4])
+    analysis = analyse_trajectory(loader(run), PLACES, [1, 2, 4])
     for step in (1, 2, 4):
-        assert analysis.metrics[step] == analyse_update(run[0], run[step])
+        for found, alone in zip(analysis.metrics[step], analyse_update(run[0], run[step]), strict=True):
+            place, numbers = list(asdict(found).values())[:4], list(asdict(found).values())[4:]
+            assert place == list(asdict(alone).values())[:4]
+            assert numbers == pytest.approx(list(asdict(alone).values())[4:], rel=1e-9, abs=1e-9)
 
 
 def test_weights_are_read_once_and_matrix_by_matrix() -> None:
@@ -208,13 +217,13 @@ def test_weights_are_read_once_and_matrix_by_matrix() -> None:
         asked.append((step, name))
         return run[step][name]
 
-    analyse_trajectory(load, NAMES, [1, 2, 4])
+    analyse_trajectory(load, PLACES, [1, 2, 4])
     assert sorted(asked) == sorted((step, name) for step in (0, 1, 2, 4) for name in NAMES)
     assert [name for _, name in asked] == [name for name in NAMES for _ in range(4)]
 
 
 def test_rows_become_tables_with_plain_columns() -> None:
-    analysis = analyse_trajectory(loader(straight_run([1, 2])), NAMES, [1, 2])
+    analysis = analyse_trajectory(loader(straight_run([1, 2])), PLACES, [1, 2])
     for rows in (analysis.metrics[1], analysis.alignment, analysis.paths, analysis.average_alignment()):
         table = pa.Table.from_pylist([asdict(row) for row in rows])
         assert table.num_rows == len(rows)

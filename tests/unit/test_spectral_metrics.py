@@ -11,33 +11,33 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from effopd.spectral import metrics
-from effopd.spectral.decomposition import decompose
+from effopd.spectral.decomposition import TOP_K
 from effopd.spectral.metrics import (
     MatrixMetrics,
     average_metrics,
     effective_rank,
     embedding_cosine,
     layer_update_norms,
-    matrix_metrics,
     spectral_frobenius_ratio,
     spectral_norm,
     top1_norm_ratio,
+    update_metrics,
 )
-from effopd.spectral.modules import ModuleParameter, parse_parameter
+from effopd.spectral.modules import WeightMatrix, weight_matrices
 
 
 def values(*singular_values: float) -> Tensor:
     return torch.tensor(singular_values, dtype=torch.float64)
 
 
-def parameter(name: str = "model.layers.2.mlp.up_proj.weight") -> ModuleParameter:
-    found = parse_parameter(name)
-    assert found is not None
+def place(name: str) -> WeightMatrix:
+    (found,) = weight_matrices({name: (2, 2)})
     return found
 
 
 def metrics_of(update: Tensor, base: Tensor | None = None, name: str = "layers.2.mlp.up_proj.weight") -> MatrixMetrics:
-    return matrix_metrics(parameter(name), torch.ones_like(update) if base is None else base, decompose(update))
+    base = torch.ones_like(update) if base is None else base
+    return update_metrics(place(name), base, base.double() + update, top_k=TOP_K)
 
 
 def test_effective_rank_weighs_sigma_and_not_sigma_squared() -> None:
