@@ -1,4 +1,4 @@
-"""The `effopd` command: check a params file, and use the library's analyses on any model."""
+"""The `effopd` command: check a params file, plan and evaluate; and what can be done with any checkpoints."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from effopd.checkpoints.commands import add_commands
 from effopd.errors import MachineError
 from effopd.files import DataError
 from effopd.params.section import ParamsError
@@ -18,8 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Reproducible on-policy distillation. The pipeline itself is run with `dvc repro` or `make repro`.",
 )
-
-Model = Annotated[Path, typer.Argument(help="A model folder in Hugging Face format (safetensors).")]
+add_commands(app)
 
 
 @app.command()
@@ -35,7 +35,7 @@ def check(
 
 @app.command()
 def evaluate(
-    model: Model,
+    model: Annotated[Path, typer.Argument(help="A model folder in Hugging Face format (safetensors).")],
     problems: Annotated[Path, typer.Argument(help="Problems as parquet: task, prompt, answer.")] = Path(
         "data/test.parquet"
     ),
@@ -74,33 +74,6 @@ def evaluate(
     print(f"greedy {greedy.scores_NS.mean():.3f}")
     for problem, text, score in zip(rows[:show], sampled.texts[::samples], sampled.scores_NS[:, 0], strict=False):
         print(f"{score:.0f}  {problem.prompt}{text}")
-
-
-@app.command()
-def spectral(
-    base: Model,
-    trained: Model,
-    matrices: Annotated[bool, typer.Option("--matrices", help="Print a line for each matrix too.")] = False,
-) -> None:
-    """The spectrum of a weight update W − W_base, averaged over attention and MLP matrices (the paper's Table 1)."""
-    from effopd.models.checkpoint import Checkpoint
-    from effopd.spectral.analysis import analyse_update
-    from effopd.spectral.metrics import average_metrics
-
-    rows = analyse_update(Checkpoint(base), Checkpoint(trained))
-    if matrices:
-        print(f"{'matrix':<44}{'norm':>10}{'σ₁':>10}{'σ₁/F':>8}{'eff. rank':>11}")
-        for row in rows:
-            ratio, rank = (value or float("nan") for value in (row.spectral_frobenius_ratio, row.effective_rank))
-            print(f"{row.name:<44}{row.update_norm:>10.4f}{row.spectral_norm:>10.4f}{ratio:>8.3f}{rank:>11.1f}")
-    average = average_metrics(rows)
-    print(f"matrices                  {average.matrices} ({average.zero_updates} more with a zero update)")
-    print(f"update norm               {average.total_update_norm:.6f}")
-    if average.spectral_norm is not None:
-        print(f"spectral norm             {average.spectral_norm:.6f}")
-        print(f"spectral / Frobenius      {average.spectral_frobenius_ratio:.4f}")
-        print(f"effective rank            {average.effective_rank:.1f}")
-        print(f"top-1 % norm ratio        {average.top1_norm_ratio:.4f}")
 
 
 @app.command()

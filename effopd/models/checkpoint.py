@@ -16,7 +16,7 @@ from effopd.models.weights import load_weights, naming
 
 FLOATS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1}
 """The dtypes of safetensors that are floating point, with their bytes."""
-_READ_AT_ONCE = 2**27  # bytes of a file that may stay in memory, beside the tensors in use
+_READ_AT_ONCE = 2**25  # bytes of a file that may stay in memory, beside the tensors in use
 _BYTE_FLOATS = (torch.float8_e4m3fn, torch.float8_e5m2)
 
 

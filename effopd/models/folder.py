@@ -84,6 +84,12 @@ def weight_files(folder: Path) -> dict[Path, frozenset[str] | None]:
     return files
 
 
+def check_new(folder: Path) -> None:
+    """Raise `DataError` unless a model can be written there without writing over anything."""
+    if folder.exists() or folder.is_symlink():
+        raise DataError(f"{folder}: it exists already; name a new folder, nothing is written over")
+
+
 def _shards(index: Path) -> dict[str, set[str]]:
     """The names of tensors by the file that an index puts them in."""
     if not stat.S_ISREG(index.stat().st_mode):

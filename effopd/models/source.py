@@ -11,11 +11,9 @@ from pathlib import Path
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from effopd.files import DataError
+from effopd.models.hub import download
 from effopd.models.store import load_model, load_tokenizer
 from effopd.models.tokenizer import end_tokens
-
-FILES = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
-"""What of a repository is fetched: no pickles, no code."""
 
 
 def fetch(name: str, revision: str, key: str = "model") -> Path:
@@ -28,12 +26,10 @@ def fetch(name: str, revision: str, key: str = "model") -> Path:
             f"{key}.source is {name}, which is on the hub: pin the commit that you trust with {key}.revision "
             f"(`effopd pin --model {name}` names the newest)"
         )
-    from huggingface_hub import snapshot_download
-
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=FILES))
-    except Exception as error:  # noqa: BLE001 - no network, no access, no such name: the hub's own words, in one line
-        raise DataError(f"{key}.source: {name} cannot be fetched ({' '.join(str(error).split())[:300]})") from None
+        return download(name, revision)
+    except DataError as error:
+        raise DataError(f"{key}.source: {error}") from None
 
 
 def adopt(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:

@@ -92,7 +92,7 @@ def decompose_tall(pieces: Pieces, top_k: int) -> tuple[Tensor, Tensor]:
 
 
 def _sum_of(tensors: Iterator[Tensor]) -> Tensor:
-    total = next(tensors).clone()
+    total = next(tensors)
     for tensor in tensors:
         total += tensor
     return total

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from effopd.spectral.geometry import Principal, geometry, norm, principal, update_spectrum
 from effopd.spectral.modules import MatrixKind, WeightMatrix
-from effopd.spectral.updates import check_fit
+from effopd.spectral.updates import NotFiniteError, check_fit
 
 _ROWS_AT_ONCE = 16_384  # rows of an embedding in float64 at a time
 
@@ -123,14 +123,14 @@ def top1_norm_ratio(singular_values_R: Tensor) -> float:
 def update_metrics(matrix: WeightMatrix, base_MN: Tensor, trained_MN: Tensor, top_k: int) -> MatrixMetrics:
     """All metrics of one matrix's update, without a copy of either in memory.
 
-    top_k: how many directions of the base count as principal. Raises ValueError, naming the matrix, for weights that
-    are mis-shaped, non-floating or not finite.
+    top_k: how many directions of the base count as principal. Raises `DataError`, naming the matrix, for weights that
+    are mis-shaped or non-floating, and `NotFiniteError`.
     """
     check_fit(matrix.name, base_MN, trained_MN)
     base_norm, moved = norm(base_MN), norm(trained_MN, base_MN)
     for role, length in (("base", base_norm), ("trained", moved)):
         if not math.isfinite(length):
-            raise ValueError(f"{matrix.name}: {role} weights are not all finite")
+            raise NotFiniteError(matrix.name, role)
     if moved == 0:
         values_R = torch.zeros(min(base_MN.shape), dtype=torch.float64)
         before = after = principal(base_MN, top_k)

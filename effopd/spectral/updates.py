@@ -9,6 +9,14 @@ from effopd.files import DataError
 from effopd.spectral.modules import HEAD_NAME
 
 
+class NotFiniteError(DataError):
+    """Weights with a NaN or an infinity. name: as it is said. role: "base" or "trained", the model that has them."""
+
+    def __init__(self, name: str, role: str) -> None:
+        super().__init__(f"{name}: {role} weights are not all finite")
+        self.name, self.role = name, role
+
+
 def check_fit(name: str, base: Tensor, trained: Tensor) -> None:
     """Raise `DataError`, naming the parameter, unless the two tensors are floating and of one shape."""
     for role, weight in (("base", base), ("trained", trained)):
@@ -19,11 +27,11 @@ def check_fit(name: str, base: Tensor, trained: Tensor) -> None:
 
 
 def check_pair(name: str, base: Tensor, trained: Tensor) -> None:
-    """As `check_fit`, and raise `DataError` unless both are finite."""
+    """As `check_fit`, and raise `NotFiniteError` unless both are finite."""
     check_fit(name, base, trained)
     for role, weight in (("base", base), ("trained", trained)):
         if not bool(torch.isfinite(weight).all()):
-            raise DataError(f"{name}: {role} weights are not all finite")
+            raise NotFiniteError(name, role)
 
 
 def check_same_names(base: Mapping[str, Tensor], trained: Mapping[str, Tensor]) -> None:

@@ -1,4 +1,4 @@
-"""Which matrices a model has, in the layouts of many families: every 2-D weight is counted, once, or named as left out."""
+"""Which matrices a model has, in the layouts of many families: every 2-D weight is counted once, or named."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ from effopd.spectral.modules import (
     weight_matrices,
 )
 
-FAMILIES = ["llama", "qwen2", "qwen3", "mistral", "gemma", "gemma4_text", "phi", "phi3", "glm", "glm4", "olmo2", "granite",
-            "cohere", "mixtral", "qwen3_moe", "deepseek_v3", "glm4_moe", "gpt_neox", "starcoder2", "stablelm"]  # fmt: skip
+FAMILIES = [
+    "llama", "qwen2", "qwen3", "mistral", "gemma", "gemma4_text", "phi", "phi3", "glm", "glm4", "olmo2", "granite",
+    "cohere", "mixtral", "qwen3_moe", "deepseek_v3", "glm4_moe", "gpt_neox", "starcoder2", "stablelm",
+]  # fmt: skip
 
 
 def counted(shapes: dict[str, tuple[int, ...]]) -> tuple[WeightMatrix, ...]:
