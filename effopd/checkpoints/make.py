@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from effopd.checkpoints.pair import Model, Pair, Place, base_tensor, match, not_finite, open_model
+from effopd.checkpoints.pair import Model, Place, match, not_finite, open_model, own_tensor
 from effopd.checkpoints.spectrum import commits
 from effopd.files import DataError, atomic_path, write_json
 from effopd.models.folder import WEIGHTS, check_new
@@ -26,6 +26,14 @@ from effopd.models.hub import FILES
 MADE = "effopd.json"
 """What a folder is made of and how."""
 _NUMBERS_AT_ONCE = 2**22
+_DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "F8_E4M3": torch.float8_e4m3fn,
+    "F8_E5M2": torch.float8_e5m2,
+}
 
 Rule = Callable[[str], Callable[[slice], Tensor]]
 """For the name of a tensor: its entries, flat, in a slice; in float64 or as they are stored."""
@@ -54,7 +62,8 @@ def extrapolate(base: Place, current: Place, multiplier: float, out: Path, *, pr
 
         return piece
 
-    _write(pair, rule, out, about | commits(base_commit=pair.base, current_commit=pair.trained), progress)
+    made_of = commits(base_commit=pair.base, current_commit=pair.trained)
+    _write(pair.trained, (pair.base, pair.trained), rule, out, about | made_of, progress)
 
 
 def rescale(base: Place, early: Place, final: Place, out: Path, *, beta: float = 1.0, progress: bool = False) -> None:
@@ -87,10 +96,10 @@ def rescale(base: Place, early: Place, final: Place, out: Path, *, beta: float =
         return piece
 
     def start_and(model: Model, name: str) -> tuple[Tensor, Tensor]:
-        return base_tensor(start, name).reshape(-1), base_tensor(model, name).reshape(-1)
+        return own_tensor(start, name).reshape(-1), own_tensor(model, name).reshape(-1)
 
     made_of = commits(base_commit=start, early_commit=first.trained, final_commit=last.trained)
-    _write(last, rule, out, about | made_of, progress)
+    _write(last.trained, (start, first.trained, last.trained), rule, out, about | made_of, progress)
 
 
 def _norm(before: Tensor, after: Tensor) -> float:
@@ -98,8 +107,11 @@ def _norm(before: Tensor, after: Tensor) -> float:
     return math.sqrt(math.fsum(float((b.double() - a.double()).square().sum()) for a, b in pieces))
 
 
-def _write(pair: Pair, rule: Rule, out: Path, about: dict[str, object], progress: bool) -> None:
-    like = pair.trained
+def _write(
+    like: Model, sources: Sequence[Model], rule: Rule, out: Path, about: dict[str, object], progress: bool
+) -> None:
+    """Write a folder like that of one of the `sources` of its weights."""
+    numbers = sum(stored.numbers for stored in like.weights.stored.values())
     with atomic_path(out) as folder:
         folder.mkdir()
         for path in sorted({path for pattern in FILES for path in like.folder.rglob(pattern)}):
@@ -108,11 +120,11 @@ def _write(pair: Pair, rule: Rule, out: Path, about: dict[str, object], progress
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target)
         write_json(folder / MADE, about)
-        with tqdm(total=pair.numbers, desc="write", unit="weight", unit_scale=True, disable=not progress) as bar:
+        with tqdm(total=numbers, desc="write", unit="weight", unit_scale=True, disable=not progress) as bar:
             for file in {stored.file: None for stored in like.weights.stored.values()}:
                 with (folder / file.name).open("wb") as stream:
                     for name in _copy_header(file, stream):
-                        for piece in _pieces(pair, rule, name):
+                        for piece in _pieces(like, sources, rule, name):
                             stream.write(piece.contiguous().view(torch.uint8).numpy().data)
                             bar.update(len(piece))
 
@@ -127,32 +139,18 @@ def _copy_header(file: Path, stream: BinaryIO) -> list[str]:
     return sorted(places, key=lambda name: places[name])
 
 
-def _pieces(pair: Pair, rule: Rule, name: str) -> Iterator[Tensor]:
+def _pieces(like: Model, sources: Sequence[Model], rule: Rule, name: str) -> Iterator[Tensor]:
     """The entries of a new tensor, flat, in the dtype of the model that it goes on from, a few million at a time."""
-    stored = pair.trained.weights.stored[name]
+    stored = like.weights.stored[name]
     if not stored.is_floating:  # a buffer of integers, which no update moves
-        yield pair.trained.weights[name].reshape(-1)
+        yield like.weights[name].reshape(-1)
         return
     entries, dtype = rule(name), _DTYPES[stored.dtype]
     for begin in range(0, stored.numbers, _NUMBERS_AT_ONCE):
         piece = entries(slice(begin, begin + _NUMBERS_AT_ONCE)).to(dtype)
         if not bool(torch.isfinite(piece.float()).all()):
-            raise _which_is_not_finite(pair, name)
+            for model in sources:
+                if not bool(torch.isfinite(own_tensor(model, name)).all()):
+                    raise not_finite(model, name)
+            raise DataError(f"{like.folder}: {name} would be beyond what {stored.dtype} can hold")
         yield piece
-
-
-_DTYPES = {
-    "F64": torch.float64,
-    "F32": torch.float32,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "F8_E4M3": torch.float8_e4m3fn,
-    "F8_E5M2": torch.float8_e5m2,
-}
-
-
-def _which_is_not_finite(pair: Pair, name: str) -> DataError:
-    for model in (pair.base, pair.trained):
-        if not bool(torch.isfinite(base_tensor(model, name)).all()):
-            return not_finite(model, name)
-    return DataError(f"{name}: the new weights are beyond what {pair.trained.weights.stored[name].dtype} can hold")

@@ -53,7 +53,7 @@ class Pair:
 
     def tensors(self, name: str) -> tuple[Tensor, Tensor]:
         """The base's and the trained tensor of that name, as they are stored."""
-        return base_tensor(self.base, name), self.trained.weights[name]
+        return own_tensor(self.base, name), self.trained.weights[name]
 
 
 def open_model(place: Place) -> Model:
@@ -97,7 +97,7 @@ def stored_in(model: Model, name: str) -> Stored:
     return model.weights.stored[_own_name(model, name)]
 
 
-def base_tensor(model: Model, name: str) -> Tensor:
+def own_tensor(model: Model, name: str) -> Tensor:
     """A tensor of a model; a head that it does not hold is its embedding."""
     return model.weights[_own_name(model, name)]
 
