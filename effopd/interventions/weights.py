@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+import torch
 from torch import Tensor
 
 from effopd.spectral.updates import check_pair, check_same_names
@@ -11,12 +12,13 @@ def checked_pairs(base: Mapping[str, Tensor], trained: Mapping[str, Tensor]) -> 
     """(name, base, trained) for every parameter, in the base's order.
 
     Raises ValueError, naming the parameter, unless both models have the same names and each pair is floating, finite
-    and of one shape and dtype.
+    and of one shape and dtype. Buffers of integers pass when they are equal: no update moves them.
     """
     check_same_names(base, trained)
     for name in base:
         base_weight, trained_weight = base[name], trained[name]
-        check_pair(name, base_weight, trained_weight)
+        if base_weight.is_floating_point() or not torch.equal(base_weight, trained_weight):
+            check_pair(name, base_weight, trained_weight)
         if base_weight.dtype != trained_weight.dtype:
             raise ValueError(f"{name}: base is {base_weight.dtype}, trained {trained_weight.dtype}; use one dtype")
         yield name, base_weight.detach(), trained_weight.detach()

@@ -105,6 +105,21 @@ def test_results_share_no_memory_with_their_inputs(base: Weights, trained: Weigh
     assert same_bits(base, before) and same_bits(trained, after)
 
 
+def test_buffers_of_integers_pass_through(base: Weights, trained: Weights) -> None:
+    places = {"model.layers.0.mlp.experts_of_tokens": torch.arange(12).reshape(3, 4)}
+    before, after = base | places, trained | places
+    for made in (
+        alpha_scaling(before, after, 0.3),
+        magnitude_rescaling(before, after, after),
+        sliding_window(before, after, 1, 0, "mlp"),
+        rank_truncation_top(before, after, 50),
+        rank_truncation_bottom(before, after, 50),
+    ):
+        assert all(made[name].equal(place) for name, place in places.items())
+    with pytest.raises(ValueError, match="experts_of_tokens: base weights are torch.int64"):
+        alpha_scaling(before, after | {name: place + 1 for name, place in places.items()}, 0.3)
+
+
 def test_the_length_of_an_update_is_over_all_parameters_and_scales_with_alpha(base: Weights) -> None:
     run = trained_from(base, 2, 0.05)
     flat = np.concatenate([delta(base, run, name).ravel() for name in base])
