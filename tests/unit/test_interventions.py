@@ -116,7 +116,7 @@ def test_buffers_of_integers_pass_through(base: Weights, trained: Weights) -> No
         rank_truncation_bottom(before, after, 50),
     ):
         assert all(made[name].equal(place) for name, place in places.items())
-    with pytest.raises(ValueError, match="experts_of_tokens: base weights are torch.int64"):
+    with pytest.raises(ValueError, match=r"experts_of_tokens: base weights are torch\.int64"):
         alpha_scaling(before, after | {name: place + 1 for name, place in places.items()}, 0.3)
 
 
