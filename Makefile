@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ENGINES := .venv-engines
+LIGHT := .venv-light
 WORKERS := --numprocesses 2 --dist loadgroup
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -26,7 +27,7 @@ MECHANISM := -S interventions.methods=[opd,effopd] -S interventions.samples=8 \
              -S interventions.bottom_percent=[99,90,75,50]
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test test-engines test-fast lint format deps lock flow mechanism ui curves clean
+.PHONY: help setup repro test test-engines test-light test-fast lint format deps lock flow mechanism ui curves clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -38,7 +39,7 @@ $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(call install_torch,$(BIN)/python)
 	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
 	@touch $@
 
 repro: $(READY)  ## reproduce everything that is not up to date: models, analyses, reports/index.html
@@ -57,8 +58,16 @@ $(ENGINES)/.ready: requirements.lock requirements-engines.lock pyproject.toml
 	$(PYTHON) -m venv $(ENGINES)
 	$(call install_torch,$(ENGINES)/bin/python)
 	$(ENGINES)/bin/python -m pip install --quiet --no-deps --requirement requirements.lock --requirement requirements-engines.lock
-	$(ENGINES)/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(ENGINES)/bin/python -m pip install --quiet --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
 	@touch $@
+
+test-light: $(READY)  ## the wheel alone, without DVC, Prefect or engines, in an environment of its own, .venv-light
+	rm -rf $(LIGHT)
+	$(PYTHON) -m venv $(LIGHT)
+	$(call install_torch,$(LIGHT)/bin/python)
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir $(LIGHT)/wheel .
+	$(LIGHT)/bin/python -m pip install --quiet $(LIGHT)/wheel/effopd-*.whl
+	LIGHT=$(LIGHT) pytest tests/light
 
 test-fast: $(READY)  ## the fast tests alone
 	pytest $(WORKERS) -m "not slow"
