@@ -1,6 +1,6 @@
 """Memory and processor time of the commands on checkpoints, on a sharded pair made on the spot.
 
-    python benchmarks/checkpoints.py [--layers 24] [--hidden 1024] [--sample 4]
+    OPENBLAS_NUM_THREADS=1 python benchmarks/checkpoints.py [--layers 24] [--hidden 1024] [--sample 4]
 
 The base is bfloat16, the trained model float32, in shards of different sizes; 24 layers of width 1,024 and an embedding
 of 250,000 rows are 2.2 GB in float32. Each command runs in a process of its own on one thread: its largest resident
