@@ -111,7 +111,7 @@ def test_the_table_says_what_the_json_does(
     average = found["averages"]["all"]
     line = next(line for line in said.splitlines() if line.startswith("effective rank"))
     assert line.split()[2] == f"{average['effective_rank']:.1f}"
-    assert said.count("proj.weight") == 14 and "left out: 13 vectors (norms, biases)" in said.replace("9 v", "13 v")
+    assert said.count("proj.weight") == 14 and "left out: 9 vectors (norms, biases)" in said
 
 
 def test_shards_and_dtypes_change_no_figure(
@@ -143,9 +143,11 @@ def test_alignment_is_that_of_the_singular_vectors(
         cosines = [np.abs((left(row["step"], n) * left(20, n)).sum(axis=0)).mean() for n in matrices]
         assert row["top_k_cosine"] == pytest.approx(np.mean(cosines), abs=1e-6)
     assert found["alignment"]["left"][-1]["top_k_cosine"] == pytest.approx(1)
-    entries = [np.stack([np.zeros(base[n].numel())] + [(ends[s][n].double() - base[n].double()).numpy().ravel() for s in ends]) for n in matrices]  # fmt: skip # noqa: E501
-    design = np.stack([np.ones(4), [0, 1, 5, 20]], axis=1)
-    squared = [1 - ((e - design @ np.linalg.lstsq(design, e, rcond=None)[0]) ** 2).sum() / ((e - e.mean(0)) ** 2).sum() for e in entries]  # fmt: skip # noqa: E501
+    design, squared = np.stack([np.ones(4), [0, 1, 5, 20]], axis=1), []
+    for name in matrices:
+        path = np.stack([weights[name].double().numpy().ravel() for weights in (base, *ends.values())])
+        residual = path - design @ np.linalg.lstsq(design, path, rcond=None)[0]
+        squared.append(1 - (residual**2).sum() / ((path - path.mean(axis=0)) ** 2).sum())
     assert found["r_squared"] == pytest.approx(np.mean(squared))
 
 
@@ -343,7 +345,7 @@ def without_a_tensor(folder: Path) -> str:
 def with_another(folder: Path) -> str:
     weights = load_file(folder / WEIGHTS)
     save_weights(folder / WEIGHTS, weights | {"extra.weight": torch.ones(2, 2)})
-    return f"{folder.parent.parent}"
+    return f"/base: extra.weight missing, which {folder} has"
 
 
 def quantised(folder: Path) -> str:
@@ -385,8 +387,6 @@ def test_checkpoints_that_cannot_be_used_are_one_line_that_names_the_file(
     bad, out = tmp_path / "bad", tmp_path / "out"
     shutil.copytree(world / "run/step_5", bad)
     expected = harm(bad)
-    if harm is with_another:
-        expected = f"{world / 'base'}: extra.weight missing, which {bad} has"
     arguments: dict[str, list[Any]] = {
         "spectrum": [world / "base", bad],
         "align": [world / "base", world / "run/step_1", bad],
@@ -394,7 +394,7 @@ def test_checkpoints_that_cannot_be_used_are_one_line_that_names_the_file(
         "rescale": [world / "base", bad, world / "run/step_20", "--out", out],
     }
     said = refused(monkeypatch, command, *arguments[command])
-    assert said.startswith(expected), said
+    assert said.removeprefix(str(world)).startswith(expected), said
     assert not out.exists() and not list(tmp_path.glob(".out*")), "nothing is left behind"
 
 
