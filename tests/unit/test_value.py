@@ -15,8 +15,8 @@ from torch import Tensor
 
 from effopd.losses.policy_gradient import clipped_surrogate
 from effopd.losses.value import clipped_value_loss, generalised_advantages
+from effopd.train.critic import explained_variance, moments, whiten
 from effopd.train.engine import TorchEngine
-from effopd.train.ppo import explained_variance, moments, whiten
 
 LENGTHS = [5, 1, 3, 4]
 REWARDS_B = torch.tensor([1.0, 0.0, 0.25, 1.0])

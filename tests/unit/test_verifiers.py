@@ -15,6 +15,7 @@ import choice_cases
 import code_cases
 import math_cases
 import pytest
+import tiny
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from installed import needs_bubblewrap
@@ -34,6 +35,7 @@ from effopd.tasks.problems import Problem
 from effopd.tasks.verifiers import check_gradable, score_all, verify_all
 from effopd.train.distill import distill
 from effopd.train.rl import reinforce
+from effopd.train.training import Training
 from stages import benchmark
 
 GRADING = Path(__file__).parents[2] / "benchmarks" / "grading.py"
@@ -279,9 +281,10 @@ def test_without_a_sandbox_nothing_is_sampled_for_programs(monkeypatch: pytest.M
     monkeypatch.setattr(code, "check_sandbox", missing)
     problems = [Problem("math", "", "1"), Problem("code", "", "{}")]
     nothing: Any = None  # neither engine nor sampler nor policy is touched
+    training = Training(nothing, nothing, problems, nothing, seed=0, micro_batch=1)
     loops: list[Callable[[], object]] = [
-        lambda: distill(nothing, nothing, nothing, problems, nothing, nothing, seed=0, micro_batch=1),
-        lambda: reinforce(nothing, nothing, nothing, problems, nothing, nothing, seed=0, micro_batch=1),
+        lambda: distill(training, nothing, tiny.OPD, 1e-3),
+        lambda: reinforce(training, nothing, tiny.RL),
         lambda: grade(nothing, problems, samples=1, greedy=False, seed=0, max_new_tokens=1, batch_size=1),
         lambda: benchmark._check_gradable(problems),
     ]
