@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ENGINES := .venv-engines
 LIGHT := .venv-light
+PORT := 4200
 WORKERS := --numprocesses 2 --dist loadgroup
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -96,7 +97,7 @@ mechanism: $(READY)  ## interventions in full (EffOPD too, finer grids, more sam
 	@echo "The report: .dvc/tmp/prefect/runs/mechanism/reports/index.html"
 
 ui: $(READY)  ## Prefect's server, a worker and the deployment on 127.0.0.1, ready to click "run"
-	python -m pipeline ui
+	python -m pipeline ui --port $(PORT)
 
 curves: $(READY)  ## live training curves in TensorBoard
 	tensorboard --logdir logs --host 127.0.0.1

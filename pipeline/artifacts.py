@@ -33,6 +33,7 @@ from pipeline.dag import Dag
 from pipeline.outcome import Outcome
 from pipeline.picture import draw
 from pipeline.plan import Plan
+from pipeline.reports import keep_page
 
 PAUSE = 1.0  # seconds between two updates of one progress artifact
 REPORTS_URL = "PIPELINE_REPORTS_URL"  # where `pipeline ui` serves the reports; set for the runs that it starts
@@ -117,13 +118,15 @@ def _cell(value: object) -> str:
 
 
 @courtesy
-def publish_report(root: Path, name: str, report: str) -> None:
-    """A link to the report: over HTTP where `pipeline ui` serves it, else to the file."""
+def publish_report(root: Path, origin: Path, report: str) -> None:
+    """A link to the report as this run has left it, kept in the user's own workspace, `origin`: over HTTP where
+    `pipeline ui` serves it, else to the file."""
     path = root / report
     if not report or not path.exists():
         return
+    kept = keep_page(origin, path)
     served = os.environ.get(REPORTS_URL)
-    link = f"{served}/{name or 'workspace'}" if served else path.as_uri()
+    link = f"{served}/{kept.name}" if served else kept.as_uri()
     create_link_artifact(link, link_text=report, key="dvc-report", description="The report of this run.")
 
 

@@ -66,18 +66,23 @@ def run(
     share: Annotated[bool, typer.Option("--share", help="Fetch from and push to the DVC remote.")] = False,
     root: Root = Path(),
 ) -> None:
-    """Run the pipeline once. Without PREFECT_API_URL, Prefect brings up a temporary server for it."""
+    """Run the pipeline once: as a run of the server that PREFECT_API_URL names, else of this workspace's `ui`, else of
+    a temporary one."""
     from pipeline import scout
+    from pipeline.server import connect, log_file, wait_for
     from pipeline.workspace import choose_workspace, claim
 
     if not set_ and not experiment:  # a copy is made first, by DVC in this process
         place, chosen = choose_workspace(root.resolve(), "", ""), tuple(targets or ())
         scout.send_ahead(place.root, chosen, force=force, at_once=not share and claim(place))
+    temporary = connect(root.resolve())
     with quick_imports():
         import httpx
 
         from pipeline.flow import repro
 
+    if temporary:
+        wait_for(*temporary, log_file(root.resolve(), temporary=True))
     try:
         state = repro(
             targets=" ".join(targets or ()),

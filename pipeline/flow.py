@@ -123,7 +123,7 @@ def reproduce(
             publish(publish_picture, plan.dag, {name: result.outcome for name, result in runner.results.items()})
             if cancelled.is_set():
                 raise PipelineError(CANCELLED)
-            publish(publish_report, place.root, place.name, read_settings(place.root).report)
+            publish(publish_report, place.root, place.origin, read_settings(place.root).report)
             if place.name or any(result.outcome is not Outcome.CACHED for result in runner.results.values()):
                 publish_diffs(place.root)
         if share:

@@ -20,7 +20,8 @@ def main() -> int:
     patience, command = float(sys.argv[1]), sys.argv[2:]
     # A shell that starts jobs in the background makes them ignore SIGINT, and children would inherit that.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    # What the parent wants open in the command, such as a lock or a listening socket, it has passed on to here.
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, close_fds=False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # from here on only the leash decides
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=stop_when_released, args=(process, patience), daemon=True).start()

@@ -13,6 +13,7 @@ import traceback
 from pathlib import Path
 
 from pipeline.errors import PipelineError
+from pipeline.held import project_environment
 from pipeline.plan import Plan
 from pipeline.stage import release_dead_locks
 from pipeline.workspace import params_checked
@@ -38,7 +39,8 @@ def send_ahead(root: Path, targets: tuple[str, ...], *, force: bool, at_once: bo
     package = str(Path(__file__).parents[1])
     scout = subprocess.Popen(
         [sys.executable, "-m", "pipeline.scout", *([] if at_once else ["wait"])],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))},
+        env=project_environment()
+        | {"PYTHONPATH": os.pathsep.join(filter(None, [package, os.environ.get("PYTHONPATH")]))},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,  # Ctrl-C is for the flow; a scout whose pipe closes ends by itself

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import psutil
 
+from pipeline.held import leashed, project_environment
 from pipeline.outcome import Outcome
 
 PATIENCE = 4.0  # seconds between SIGINT, SIGTERM and SIGKILL: the group is gone within 12 s
@@ -66,9 +67,9 @@ def run_stage(
     command += ["--force"] * force + ["--pull"] * pull
     started = time.monotonic()
     leash = subprocess.Popen(
-        [sys.executable, "-S", "-E", str(Path(__file__).with_name("leash.py")), str(PATIENCE), *command],
+        leashed(command, PATIENCE),
         cwd=root,
-        env={**os.environ, **path_first(), **(environment or {}), "PYTHONUNBUFFERED": "1"},
+        env={**project_environment(), **(environment or {}), "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -154,11 +155,6 @@ def release_dead_locks(root: Path) -> None:
             table["read"][path] = [holder for holder in holders if psutil.pid_exists(holder["pid"])]
             if not table["read"][path]:
                 del table["read"][path]
-
-
-def path_first() -> dict[str, str]:
-    """A `python` in a stage's command is this interpreter, also when its environment was never activated."""
-    return {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])}
 
 
 def _lines(process: "subprocess.Popen[bytes]") -> Iterator[str | None]:

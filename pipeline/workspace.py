@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import PipelineError
+from pipeline.held import project_environment
 from pipeline.overrides import Override, apply_overrides, name_of, parse_overrides
 from pipeline.settings import read_settings
-from pipeline.stage import TICK, path_first
+from pipeline.stage import TICK
 
 PARAMS = "params.yaml"
 NEVER = threading.Event()  # when what nobody can cancel is cancelled
@@ -231,7 +232,9 @@ def push_results(root: Path, cancelled: threading.Event) -> None:
 def _dvc(root: Path, *args: str, cancelled: threading.Event = NEVER) -> None:
     """Run a command of DVC until it has ended, or end it when `cancelled`; raises PipelineError in one line."""
     command = [sys.executable, "-m", "dvc", *args]
-    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=root, env=project_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
         try:
             while not cancelled.is_set():
                 with contextlib.suppress(subprocess.TimeoutExpired):
@@ -275,7 +278,7 @@ def params_checked(root: Path) -> Iterator[None]:
         check = subprocess.Popen(
             command,
             cwd=root,
-            env={**os.environ, **path_first()},
+            env=project_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

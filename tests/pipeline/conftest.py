@@ -9,6 +9,9 @@ from dvc_example import DVC_YAML, PARAMS_YAML, WORK_PY
 from dvc_project import Project
 from served import Server, deploy, served
 
+from pipeline import server as prefect_server
+from pipeline.server import Access, grant, listen, log_file, wait_for
+
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
@@ -47,11 +50,28 @@ def cold(project: Project) -> Project:
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[None]:
-    """A real Prefect server with an empty database, shared by all tests."""
-    from prefect.testing.utilities import prefect_test_harness
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Access]:
+    """A server such as `make flow` starts, with an empty database, shared by all tests."""
+    root = tmp_path_factory.mktemp("temporary")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFECT_HOME", str(root / "home"))
+        listener = listen()
+        access = grant(listener)
+        with prefect_server.serving(root, listener, access, temporary=True) as process:
+            wait_for(process, access, log_file(root, temporary=True))
+            yield access
 
-    with prefect_test_harness(server_startup_timeout=120):
+
+@pytest.fixture(scope="session")
+def server(temporary: Access) -> Iterator[None]:
+    """Flows of this process, and of the commands that it starts, run on a real server."""
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+
+    found = temporary.environment
+    updates = {PREFECT_API_URL: found["PREFECT_API_URL"], PREFECT_API_AUTH_STRING: found["PREFECT_API_AUTH_STRING"]}
+    with pytest.MonkeyPatch.context() as patch, temporary_settings(updates):
+        for name, value in found.items():
+            patch.setenv(name, value)
         yield
 
 

@@ -1,12 +1,12 @@
 """A project served by `pipeline ui`, Prefect's REST API as the browser uses it, and what must be gone afterwards."""
 
+import base64
 import os
 import random
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +18,8 @@ import httpx
 import psutil
 import yaml
 from dvc_project import Project, wait_until
+
+from pipeline.server import announced
 
 CODE = Path(__file__).parents[2]
 FINAL = ("Completed", "Failed", "Crashed", "Cancelled")
@@ -33,16 +35,33 @@ if yaml.safe_load(open(sys.argv[1]))["train"]["steps"] < 1:
 """
 
 
+class BySecret(httpx.Auth):
+    """Prefect's way to give the secret: the whole of it is what others call user and password."""
+
+    def __init__(self, secret: str) -> None:
+        self._header = f"Basic {base64.b64encode(secret.encode()).decode()}"
+
+    def auth_flow(self, request: httpx.Request) -> Iterator[httpx.Request]:
+        request.headers["Authorization"] = self._header
+        yield request
+
+
 @dataclass(frozen=True)
 class Server:
-    """Prefect's REST API, and the process that stands behind it."""
+    """Prefect's REST API as one of its user's programs uses it, and the process that stands behind it."""
 
     port: int
+    secret: str = ""
     process: int = 0
 
     @property
     def api(self) -> str:
         return f"http://127.0.0.1:{self.port}/api"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What leads a Prefect program there."""
+        return {"PREFECT_API_URL": self.api, "PREFECT_API_AUTH_STRING": self.secret}
 
     def answers(self) -> bool:
         try:
@@ -50,9 +69,18 @@ class Server:
         except httpx.HTTPError:
             return False
 
+    def request(self, method: str, path: str, **body: object) -> httpx.Response:
+        """With the secret, and for what changes something with a token against forged requests too."""
+        with httpx.Client(base_url=self.api, auth=BySecret(self.secret), timeout=PATIENCE) as client:
+            if method == "GET":
+                return client.get(path)
+            token = client.get("/csrf-token", params={"client": "tests"}).raise_for_status().json()["token"]
+            tokens = {"Prefect-Csrf-Token": token, "Prefect-Csrf-Client": "tests"}
+            return client.request(method, path, headers=tokens, json=body)
+
     def post(self, path: str, **body: object) -> Any:
         for _ in range(10):
-            answer = httpx.post(f"{self.api}/{path}", json=body, timeout=PATIENCE)
+            answer = self.request("POST", path, **body)
             if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:  # the server's SQLite was busy
                 break
             time.sleep(0.5)
@@ -74,14 +102,11 @@ class Server:
         return str(run["id"])
 
     def run(self, run: str) -> dict[str, Any]:
-        answer = httpx.get(f"{self.api}/flow_runs/{run}", timeout=PATIENCE).raise_for_status()
-        return dict(answer.json())
+        return dict(self.request("GET", f"flow_runs/{run}").raise_for_status().json())
 
     def limit_runs(self, limit: int | None) -> None:
         """How many flow runs the workers of the pool may execute at the same time, all together."""
-        httpx.patch(
-            f"{self.api}/work_pools/dvc", json={"concurrency_limit": limit}, timeout=PATIENCE
-        ).raise_for_status()
+        self.request("PATCH", "work_pools/dvc", concurrency_limit=limit).raise_for_status()
 
     def named(self, name: str) -> str:
         """The flow run of this name."""
@@ -101,6 +126,10 @@ class Server:
         found = self.post("task_runs/filter", **({"flow_runs": {"id": {"any_": [run]}}} if run else {}))
         return {task["name"]: task["state_name"] for task in found}
 
+    def artifacts(self, run: str, key: str) -> list[dict[str, Any]]:
+        found = self.post("artifacts/filter", artifacts={"flow_run_id": {"any_": [run]}, "key": {"any_": [key]}})
+        return list(found)
+
     def said(self, run: str) -> str:
         """What the run logged."""
         entries = self.post("logs/filter", logs={"flow_run_id": {"any_": [run]}}, sort="TIMESTAMP_ASC")
@@ -117,9 +146,9 @@ class Server:
     def forget_schedule(self, slug: str) -> None:
         deployment = self.deployment()
         (entry,) = [schedule for schedule in deployment["schedules"] if schedule["slug"] == slug]
-        path = f"{self.api}/deployments/{deployment['id']}/schedules/{entry['id']}"
+        path = f"deployments/{deployment['id']}/schedules/{entry['id']}"
         # SQLite may be busy with the run that the schedule has just started
-        wait_until(lambda: httpx.delete(path, timeout=PATIENCE).is_success, 60)
+        wait_until(lambda: self.request("DELETE", path).is_success, 60)
 
 
 def free_port() -> int:
@@ -149,22 +178,24 @@ def deploy(finished: Project, root: Path) -> Project:
 
 @contextmanager
 def served(project: Project, home: Path) -> Iterator[Server]:
-    """Everything that `pipeline ui` starts, until the block ends."""
+    """Everything that `make ui` starts, until the block ends."""
     port = free_port()
+    make = ["make", "--silent", f"--makefile={CODE / 'Makefile'}", "ui", f"PORT={port}", "READY="]  # it is ready
     with (home / "ui.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline", "ui", "--port", str(port)],
+            make,
             cwd=project.root,
             env={**os.environ, **QUICK, "PREFECT_HOME": str(home)},
             stdout=log,
             stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         try:
             wait_until(lambda: b"Open http" in (home / "ui.log").read_bytes() or process.poll() is not None, 150)
             assert process.poll() is None, (home / "ui.log").read_text()
-            yield Server(port, process.pid)
+            yield Server(port, announced(project.root)["PREFECT_API_AUTH_STRING"], process.pid)
         finally:
-            process.send_signal(signal.SIGINT)
+            os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
             process.wait(60)
 
 

@@ -1,7 +1,9 @@
 """Prefect's own UI in a real browser: start the deployment from its form, schedule it, cancel it."""
 
+import http.server
 import json
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -28,6 +30,8 @@ class Page:
     def __init__(self, driver: webdriver.Chrome, server: Server) -> None:
         self._driver, self._wait = driver, WebDriverWait(driver, PATIENCE, ignored_exceptions=BUSY)
         self._address = f"http://127.0.0.1:{server.port}"
+        driver.get(f"{self._address}/enter#{server.secret}")  # the link that `make ui` prints
+        self._wait.until(lambda driver: driver.current_url.endswith("/deployments"))
 
     def open(self, path: str) -> None:
         self._driver.get(self._address + path)
@@ -110,6 +114,7 @@ def browser() -> Iterator[webdriver.Chrome]:
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
         options.add_argument(argument)
     options.add_argument("--window-size=1400,1000")
+    options.add_argument("--host-resolver-rules=MAP evil.test 127.0.0.1")
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
     yield driver
     driver.quit()
@@ -118,6 +123,67 @@ def browser() -> Iterator[webdriver.Chrome]:
 @pytest.fixture
 def page(browser: webdriver.Chrome, serving: Server) -> Page:
     return Page(browser, serving)
+
+
+EVIL = """<!doctype html><title>evil</title><iframe name=frame></iframe><script>
+const server = "127.0.0.1:PORT", body = JSON.stringify({name: "evil"}), found = {};
+const attempt = (name, promise) => promise.then(value => { found[name] = value; }, () => { found[name] = "refused"; });
+const socket = path => new Promise(resolve => {
+  const opened = new WebSocket(`ws://${server}/api/${path}`, ["prefect"]);
+  opened.onopen = () => resolve("open");
+  opened.onerror = () => resolve("refused");
+});
+const post = {method: "POST", mode: "no-cors", body};
+Promise.all([
+  attempt("blind post", fetch(`http://${server}/api/flows/`, post).then(answer => answer.type)),
+  attempt("beacon", Promise.resolve(navigator.sendBeacon(`http://${server}/api/flows/`, body))),
+  attempt("form", new Promise(resolve => {
+    const form = document.body.appendChild(document.createElement("form"));
+    const field = form.appendChild(document.createElement("input"));
+    Object.assign(form, {action: `http://${server}/api/flows/`, method: "post", enctype: "text/plain"});
+    Object.assign(form, {target: "frame"});
+    Object.assign(field, {name: '{"name": "evil", "tags": ["', value: '"]}'});
+    form.submit();
+    resolve("sent");
+  })),
+  attempt("read", fetch(`http://${server}/api/health`).then(answer => answer.text())),
+  attempt("script", new Promise((resolve, reject) => {
+    const script = document.body.appendChild(document.createElement("script"));
+    Object.assign(script, {src: `http://${server}/api/health`, onload: () => resolve("loaded"), onerror: reject});
+  })),
+  attempt("events", socket("events/out")),
+  attempt("logs", socket("logs/out")),
+]).then(() => { document.title = JSON.stringify(found); });
+</script>"""
+
+
+def test_a_hostile_page_in_the_same_browser_neither_reads_nor_starts_anything(
+    page: Page, browser: webdriver.Chrome, serving: Server
+) -> None:
+    class Hostile(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(EVIL.replace("PORT", str(serving.port)).encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    flows = serving.post("flows/filter")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hostile) as hostile:
+        threading.Thread(target=hostile.serve_forever, daemon=True).start()
+        for name in ("evil.test", "127.0.0.1"):  # a site of its own, and a neighbour on this machine
+            browser.get(f"http://{name}:{hostile.server_port}/")
+            WebDriverWait(browser, PATIENCE).until(lambda driver: driver.title.startswith("{"))
+            found = json.loads(browser.title)
+            assert {found.pop("beacon"), found.pop("form")} == {True, "sent"}  # a page is not told what came of it
+            assert found == dict.fromkeys(("blind post", "read", "script", "events", "logs"), "refused")
+        hostile.shutdown()
+    for path in ("/", "/api/health"):  # the attacker's name now leads to the server
+        browser.get(f"http://evil.test:{serving.port}{path}")
+        assert browser.find_element(By.TAG_NAME, "body").text == "this server answers to 127.0.0.1 and localhost alone"
+    assert serving.post("flows/filter") == flows
 
 
 def test_the_form_starts_a_run_with_an_override(page: Page, deployed: Project, serving: Server) -> None:

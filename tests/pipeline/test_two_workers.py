@@ -1,6 +1,7 @@
 """Two workers, each with a clone of its own: the DVC remote carries results, the pool's limit keeps runs apart."""
 
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from dvc_project import Project, no_locks, wait_until
 from served import QUICK, Server
 
-from pipeline.ui import held
+from pipeline.held import held
 
 pytestmark = pytest.mark.slow
 
@@ -27,14 +28,26 @@ def test_what_one_worker_has_finished_is_restored_by_the_other_which_waits_for_t
     environment = {
         **os.environ,
         **QUICK,
-        "PREFECT_API_URL": serving.api,
+        **serving.environment,
         "PIPELINE_WORKSPACE": str(second.root),
         "PYTHONPATH": str(second.root),
     }
-    worker = ["worker", "start", "--pool", "dvc", "--work-queue", "second", "--limit", "1"]
+    worker = [
+        sys.executable,
+        "-m",
+        "prefect",
+        "worker",
+        "start",
+        "--pool",
+        "dvc",
+        "--work-queue",
+        "second",
+        "--limit",
+        "1",
+    ]
     serving.limit_runs(1)
     try:
-        with held(worker, second.root, environment, tmp_path):
+        with held(worker, second.root, environment, tmp_path / "worker.log"):
             here = serving.start(share=True)
             wait_until(lambda: serving.tasks(here).get("train@0") == "Running")
             there = serving.start(queue="second", share=True)

@@ -1,0 +1,53 @@
+"""Programs that end with this process, however it ends: each hangs on a leash, see `leash`."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+PATIENCE = 15.0  # seconds between the signals that end a program; a flow needs up to 12 s to end its stages
+
+
+def leashed(command: Sequence[str], patience: float) -> list[str]:
+    """The command on a leash, whose other end is its standard input."""
+    return [sys.executable, "-S", "-E", str(Path(__file__).with_name("leash.py")), str(patience), *command]
+
+
+@contextmanager
+def held(
+    command: Sequence[str], root: Path, environment: Mapping[str, str], log: Path, *, keeps: Sequence[int] = ()
+) -> "Iterator[subprocess.Popen[bytes]]":
+    """A long-lived program that ends, with all its children, when the block does. What it prints goes to the file.
+
+    The descriptors in `keeps` stay open in it.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as printed:
+        process = subprocess.Popen(
+            leashed(command, PATIENCE),
+            cwd=root,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=keeps,
+        )
+    assert process.stdin is not None
+    try:
+        yield process
+    finally:
+        process.stdin.close()
+        process.wait()
+
+
+def path_first() -> dict[str, str]:
+    """A `python` in a stage's command is this interpreter, also when its environment was never activated."""
+    return {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])}
+
+
+def project_environment() -> dict[str, str]:
+    """What the project's own programs get: this environment without Prefect's part, which holds secrets."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | path_first()
