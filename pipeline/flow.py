@@ -26,8 +26,9 @@ from pipeline.outcome import Outcome
 from pipeline.overrides import parse_overrides
 from pipeline.quick import end_without_heartbeat
 from pipeline.runner import Runner, watch_for_cancellation
+from pipeline.rwlock import release_dead_locks
 from pipeline.settings import read_settings
-from pipeline.stage import StageResult, release_dead_locks
+from pipeline.stage import StageResult
 from pipeline.workspace import (
     CANCELLED,
     check_params,

@@ -1,11 +1,17 @@
 """Programs that end with this process, however it ends: each hangs on a leash, see `leash`."""
 
+# mypy: disable-error-code="import-untyped"
+
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+import psutil
 
 PATIENCE = 15.0  # seconds between the signals that end a program; a flow needs up to 12 s to end its stages
 
@@ -40,7 +46,29 @@ def held(
         yield process
     finally:
         process.stdin.close()
-        process.wait()
+        ended(process)
+
+
+def ended(leash: "subprocess.Popen[bytes]") -> int:
+    """Wait for a leash, which must lead a session, and return its status. What it held ends even if it was killed."""
+    status = leash.wait()
+    if status < 0:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            for process in (orphans := _session(leash.pid)):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.send_signal(number)
+            psutil.wait_procs(orphans, timeout=PATIENCE)
+    return status
+
+
+def _session(leader: int) -> list[psutil.Process]:
+    """The processes of the session that this process led."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.getsid(process.pid) == leader:
+                found.append(process)
+    return found
 
 
 def path_first() -> dict[str, str]:

@@ -1,11 +1,11 @@
-"""Run a command in its own session and stop all of it when the parent lets go. Needs the standard library only.
+"""Run a command in its own process group and stop all of it when the parent lets go. Needs the standard library only.
 
     python leash.py SECONDS COMMAND...
 
 Standard input is the leash. When it closes, because the parent wants the command stopped or because the parent itself
 was killed, the command's process group gets SIGINT, then SIGTERM, then SIGKILL, each SECONDS after the one before.
-SIGINT comes first because DVC then waits for its stage to end and releases its locks itself. The exit status is the
-command's, negative signals as 128 + signal.
+SIGINT comes first because DVC then waits for its stage to end and releases its locks itself. The same befalls what a
+command leaves behind that was killed itself. The exit status is the command's, negative signals as 128 + signal.
 """
 
 import contextlib
@@ -21,12 +21,14 @@ def main() -> int:
     # A shell that starts jobs in the background makes them ignore SIGINT, and children would inherit that.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # What the parent wants open in the command, such as a lock or a listening socket, it has passed on to here.
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, close_fds=False)
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0, close_fds=False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # from here on only the leash decides
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=stop_when_released, args=(process, patience), daemon=True).start()
     status = process.wait()
-    if released.is_set():
+    if status < 0 and not released.is_set():
+        end_group(process, patience)
+    elif released.is_set():
         stopped.wait()
     return status if status >= 0 else 128 - status
 
@@ -40,10 +42,14 @@ def stop_when_released(process: "subprocess.Popen[bytes]", patience: float) -> N
     while os.read(0, 1):
         pass
     released.set()
+    end_group(process, patience)
+    stopped.set()
+
+
+def end_group(process: "subprocess.Popen[bytes]", patience: float) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
         if not signal_group(process.pid, number) or wait_for_group(process, patience):
             break
-    stopped.set()
 
 
 def signal_group(group: int, number: int) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 from pipeline.errors import PipelineError
 from pipeline.held import project_environment
 from pipeline.plan import Plan
-from pipeline.stage import release_dead_locks
+from pipeline.rwlock import release_dead_locks
 from pipeline.workspace import params_checked
 
 _ahead: "list[subprocess.Popen[bytes]]" = []

@@ -4,9 +4,6 @@
 stage is held by `leash`: stopping it, a timeout, or the sudden death of this process ends the whole process group.
 """
 
-# mypy: disable-error-code="import-untyped"
-
-import json
 import os
 import re
 import selectors
@@ -19,13 +16,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
-from pipeline.held import leashed, project_environment
+from pipeline.held import ended, leashed, project_environment
 from pipeline.outcome import Outcome
+from pipeline.rwlock import release_dead_locks
 
 PATIENCE = 4.0  # seconds between SIGINT, SIGTERM and SIGKILL: the group is gone within 12 s
-RWLOCK = "rwlock"  # DVC's table of read and write locks
 TICK = 0.5  # seconds between two looks at the clock and the stop flag
 TAIL = 40  # last lines kept to explain a failure
 
@@ -93,7 +88,7 @@ def run_stage(
             outcome = outcome_of(line, stage) or outcome
         tail.append(line)
         on_line(line)
-    status = leash.wait()
+    status = ended(leash)
     leash.stdin.close()
     seconds = time.monotonic() - started
     if status != 0 or ended_by:
@@ -131,30 +126,6 @@ def explain(tail: deque[str], status: int) -> str:
     error = " ".join(line.removeprefix("ERROR: ") for line in said[ended:]) or f"exited with {status}"
     own = [line for line in said[:ended] if not line.startswith(("Running stage ", "> ", "WARNING: "))]
     return f"{own[-1]} ({error})" if own else error
-
-
-def release_dead_locks(root: Path) -> None:
-    """Remove the entries that killed processes left in DVC's table of read and write locks."""
-    folder = root / ".dvc" / "tmp"
-    try:
-        entries = any(json.loads((folder / RWLOCK).read_text(encoding="utf-8")).values())
-    except FileNotFoundError:
-        return
-    except json.JSONDecodeError:
-        entries = True  # DVC itself says what is wrong
-    if not entries:
-        return
-    from dvc.fs import localfs  # late: most runs find no such entry
-    from dvc.rwlock import _edit_rwlock
-
-    with _edit_rwlock(str(folder), localfs, None) as table:
-        for path, holder in list(table["write"].items()):
-            if not psutil.pid_exists(holder["pid"]):
-                del table["write"][path]
-        for path, holders in list(table["read"].items()):
-            table["read"][path] = [holder for holder in holders if psutil.pid_exists(holder["pid"])]
-            if not table["read"][path]:
-                del table["read"][path]
 
 
 def _lines(process: "subprocess.Popen[bytes]") -> Iterator[str | None]:

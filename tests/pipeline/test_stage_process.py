@@ -14,7 +14,8 @@ import pytest
 from dvc_project import Project, no_locks, wait_until
 
 from pipeline.outcome import Outcome
-from pipeline.stage import StageResult, release_dead_locks, run_stage
+from pipeline.rwlock import release_dead_locks
+from pipeline.stage import StageResult, run_stage
 
 pytestmark = pytest.mark.slow
 
@@ -89,13 +90,13 @@ def test_only_what_a_retry_can_cure_is_transient(project: Project, command: str,
 
 def test_a_lock_that_somebody_else_holds_is_named_with_its_holder_and_a_retry_can_cure_it(project: Project) -> None:
     project.write("words.txt", "new words\n")
-    holder = {"pid": os.getpid(), "cmd": "dvc repro other"}
+    holder = here()
     (project.root / ".dvc/tmp/rwlock").write_text(
         json.dumps({"write": {str(project.root / "words.txt"): holder}, "read": {}})
     )
     result, _ = run_notes(project)
     assert result.outcome is Outcome.FAILED and result.transient
-    assert f"is busy, it is being blocked by: (PID {os.getpid()}): dvc repro other" in result.message
+    assert f"is busy, it is being blocked by: (PID {os.getpid()}): {sys.argv[0]}" in result.message
     assert "\n" not in result.message
 
 
@@ -147,10 +148,15 @@ def test_the_stage_ends_when_the_process_that_runs_it_is_killed(project: Project
     wait_until(lambda: no_locks(project), seconds=5)
 
 
+def here(command: str | None = None) -> dict[str, object]:
+    """An entry of DVC's table by this process, or by one that had its number before."""
+    return {"pid": os.getpid(), "cmd": command or " ".join(sys.argv)}
+
+
 def test_locks_of_killed_processes_are_released_and_those_of_the_living_are_kept(project: Project) -> None:
     gone = subprocess.Popen(["true"])
     gone.wait()
-    dead, alive = ({"pid": pid, "cmd": "dvc repro notes"} for pid in (gone.pid, os.getpid()))
+    dead, alive = {"pid": gone.pid, "cmd": "dvc repro notes"}, here()
     words, notes, data = (str(project.root / name) for name in ("words.txt", "notes.txt", "data.txt"))
     table = project.root / ".dvc/tmp/rwlock"
     table.write_text(json.dumps({"write": {notes: dead, data: alive}, "read": {words: [dead, alive]}}))
@@ -160,4 +166,52 @@ def test_locks_of_killed_processes_are_released_and_those_of_the_living_are_kept
     release_dead_locks(project.root)
     project.write("words.txt", "other words\n")
     assert run_notes(project)[0].outcome is Outcome.RAN
+    assert no_locks(project)
+
+
+@pytest.mark.parametrize("how", ["another command", "started since", "a zombie"])
+def test_a_lock_whose_process_number_lives_again_as_another_program_does_not_block(project: Project, how: str) -> None:
+    table = project.root / ".dvc/tmp/rwlock"
+    ended = subprocess.Popen(["true"])
+    entry = {"another command": here("dvc repro notes"), "a zombie": {"pid": ended.pid, "cmd": "true"}}.get(how, here())
+    table.write_text(json.dumps({"write": {str(project.root / "notes.txt"): entry}, "read": {}}))
+    if how == "started since":
+        before = psutil.Process().create_time() - 60
+        os.utime(table, (before, before))
+    wait_until(lambda: how != "a zombie" or psutil.Process(ended.pid).status() == psutil.STATUS_ZOMBIE)
+    release_dead_locks(project.root)
+    assert json.loads(table.read_text()) == {"write": {}, "read": {}}
+    ended.wait()
+
+
+@pytest.mark.parametrize("left", ["", '{"write": {"', "[]"])
+def test_a_table_of_locks_that_was_written_in_part_blocks_nobody(project: Project, left: str) -> None:
+    (project.root / ".dvc/tmp/rwlock").write_text(left)
+    project.write("words.txt", "other words\n")
+    release_dead_locks(project.root)
+    assert run_notes(project)[0].outcome is Outcome.RAN
+
+
+ORPHAN = """\
+import os, pathlib, time
+pathlib.Path("pids").write_text(f"{os.getppid()} {os.getpid()}")
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("killed", ["dvc", "leash"])
+def test_a_stage_ends_when_what_holds_it_is_killed(project: Project, killed: str) -> None:
+    """DVC and the leash are the two processes between a run and the command of its stage."""
+    project.write("orphan.py", ORPHAN)
+    with_command(project, "exec python orphan.py")
+    results: list[StageResult] = []
+    thread = threading.Thread(target=lambda: results.append(run_notes(project)[0]))
+    thread.start()
+    pids = project.root / "pids"
+    wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 2)
+    dvc, stage = (psutil.Process(int(pid)) for pid in pids.read_text().split())
+    (dvc if killed == "dvc" else dvc.parent()).kill()
+    thread.join(30)
+    assert results[0].outcome is Outcome.FAILED and results[0].transient
+    assert not stage.is_running() and not dvc.is_running()
     assert no_locks(project)
