@@ -32,8 +32,9 @@ def plan(
 ) -> None:
     """Show what a run would do, wave by wave, and why; runs nothing."""
     from pipeline import scout
+    from pipeline.copies import copy_to_look_at
     from pipeline.overrides import parse_overrides
-    from pipeline.workspace import choose_workspace, copy_to_look_at
+    from pipeline.workspace import choose_workspace
 
     overrides = shlex.join(set_ or ())
     place = choose_workspace(root.resolve(), overrides, experiment)

@@ -20,25 +20,19 @@ from pipeline.artifacts import (
     publish_summary,
     publishing,
 )
+from pipeline.check import check_params
+from pipeline.copies import LOOKOUT, prepare_copy, save_experiment, sweep_leftovers
 from pipeline.errors import PipelineError
 from pipeline.lockfile import order_kept
 from pipeline.outcome import Outcome
 from pipeline.overrides import parse_overrides
 from pipeline.quick import end_without_heartbeat
+from pipeline.remote import fetch_results, push_results
 from pipeline.runner import Runner, watch_for_cancellation
 from pipeline.rwlock import release_dead_locks
 from pipeline.settings import read_settings
 from pipeline.stage import StageResult
-from pipeline.workspace import (
-    CANCELLED,
-    check_params,
-    choose_workspace,
-    exclusive,
-    fetch_results,
-    prepare_copy,
-    push_results,
-    save_experiment,
-)
+from pipeline.workspace import CANCELLED, choose_workspace, exclusive
 
 end_without_heartbeat()
 
@@ -106,7 +100,9 @@ def reproduce(
     logger = get_run_logger()
     place = choose_workspace(root, overrides, experiment)
     with exclusive(place, wait=wait, say=logger.info, cancelled=cancelled) as lock:
+        sweep_leftovers(place.origin)
         if place.name:
+            place.root.with_suffix(LOOKOUT).unlink(missing_ok=True)
             prepare_copy(place, parse_overrides(overrides))
             logger.info("running in the copy %s", place.root)
         elif share:

@@ -5,9 +5,10 @@ may be deleted at any time, after which a change is reported for the folder as a
 """
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
+
+from pipeline.atomic import replacing
 
 
 class Listings:
@@ -36,15 +37,13 @@ class Listings:
         return found
 
     def save(self) -> None:
-        """Write the listings that are not on disk yet, each by a rename."""
+        """Write the listings that are not on disk yet."""
         for folder_hash, files in self._new.items():
             path = self._path(folder_hash)
             if path.exists():
                 continue
-            self._folder.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_suffix(f".{os.getpid()}.tmp")
-            temporary.write_text(json.dumps(files, sort_keys=True), encoding="utf-8")
-            temporary.replace(path)
+            with replacing(path) as temporary:
+                temporary.write_text(json.dumps(files, sort_keys=True), encoding="utf-8")
 
     def _read(self, folder_hash: str) -> Mapping[str, str] | None:
         if folder_hash in self._new:

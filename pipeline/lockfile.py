@@ -10,6 +10,9 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from pipeline.atomic import replacing
+from pipeline.settings import folder
+
 
 @contextlib.contextmanager
 def order_kept(root: Path, dag: Iterable[str]) -> Iterator[None]:
@@ -33,6 +36,5 @@ def _reorder(path: Path, before: str, dag: Iterable[str]) -> None:
     if order == list(stages):
         return
     lock["stages"] = {name: stages[name] for name in order}
-    temporary = path.with_suffix(".lock.tmp")
-    dump_yaml(str(temporary), lock)
-    temporary.replace(path)
+    with replacing(path, folder(path.parent)) as temporary:
+        dump_yaml(str(temporary), lock)

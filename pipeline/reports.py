@@ -12,8 +12,10 @@ import threading
 from http import HTTPStatus
 from pathlib import Path
 
+from pipeline.atomic import replacing
 from pipeline.gate import ARMOUR, refusal
-from pipeline.server import folder, listen
+from pipeline.server import listen
+from pipeline.settings import folder
 
 ADDRESS = re.compile(r"/([0-9a-f]{64})\.html")
 
@@ -23,10 +25,8 @@ def keep_page(root: Path, page: Path) -> Path:
     digest = hashlib.sha256(page.read_bytes()).hexdigest()
     kept = folder(root) / "reports" / f"{digest}.html"
     if not kept.exists():
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        temporary = kept.with_suffix(".tmp")
-        shutil.copyfile(page, temporary)
-        temporary.replace(kept)
+        with replacing(kept) as temporary:
+            shutil.copyfile(page, temporary)
     return kept
 
 

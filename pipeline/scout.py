@@ -12,11 +12,11 @@ import sys
 import traceback
 from pathlib import Path
 
+from pipeline.check import params_checked
 from pipeline.errors import PipelineError
 from pipeline.held import project_environment
 from pipeline.plan import Plan
 from pipeline.rwlock import release_dead_locks
-from pipeline.workspace import params_checked
 
 _ahead: "list[subprocess.Popen[bytes]]" = []
 

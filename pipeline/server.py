@@ -28,6 +28,7 @@ import psutil
 from pipeline.errors import PipelineError
 from pipeline.gate import ENTER
 from pipeline.held import PATIENCE, held, path_first
+from pipeline.settings import folder
 
 HOST = "127.0.0.1"
 START = 180.0  # seconds until the server must answer: the first start makes the database
@@ -57,11 +58,6 @@ class Access:
     def environment(self) -> dict[str, str]:
         """What leads a Prefect program there."""
         return {"PREFECT_API_URL": f"{self.url}/api", ANSWERED: self.secret}
-
-
-def folder(root: Path) -> Path:
-    """Where the bridge keeps what is its own in a workspace."""
-    return root / ".dvc" / "tmp" / "prefect"
 
 
 def prefect_environment(root: Path) -> dict[str, str]:

@@ -1,4 +1,7 @@
-"""What a project tells the bridge about itself: a flat `pipeline:` section in prefect.yaml, which Prefect ignores."""
+"""What a project tells the bridge about itself, and where in it the bridge keeps what is its own.
+
+The settings are a flat `pipeline:` section in prefect.yaml, which Prefect ignores.
+"""
 
 import shlex
 from dataclasses import dataclass, fields
@@ -45,3 +48,8 @@ def read_settings(root: Path) -> Settings:
         if key not in {field.name for field in fields(Settings)} or not isinstance(value, str):
             raise PipelineError(f"prefect.yaml: {SECTION}.{key}: unknown, or not text")
     return Settings(**section)
+
+
+def folder(root: Path) -> Path:
+    """Where the bridge keeps what is its own in a workspace; DVC keeps git away from it."""
+    return root / ".dvc" / "tmp" / "prefect"

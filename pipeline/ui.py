@@ -16,7 +16,8 @@ from pipeline.artifacts import REPORTS_URL
 from pipeline.errors import PipelineError
 from pipeline.held import held
 from pipeline.reports import serve_reports
-from pipeline.server import announce, folder, grant, listen, log_file, prefect_environment, serving, wait_for
+from pipeline.server import announce, grant, listen, log_file, prefect_environment, serving, wait_for
+from pipeline.settings import folder
 
 POOL = "dvc"
 WORKSPACE = "PIPELINE_WORKSPACE"  # tells a worker where its copy of the project is; prefect.yaml refers to it

@@ -11,11 +11,14 @@ import pytest
 from dvc_project import Project
 from typer.testing import CliRunner
 
+from pipeline.check import check_params
 from pipeline.cli import app
+from pipeline.copies import prepare_copy
 from pipeline.errors import PipelineError
 from pipeline.overrides import parse_overrides
+from pipeline.remote import fetch_results
 from pipeline.settings import read_settings
-from pipeline.workspace import check_params, choose_workspace, exclusive, fetch_results, prepare_copy
+from pipeline.workspace import choose_workspace, exclusive
 
 CODE = Path(__file__).parents[2]
 COMMANDS = CliRunner()

@@ -7,12 +7,13 @@ import pytest
 import yaml
 from dvc_project import Project
 
+from pipeline.copies import prepare_copy
 from pipeline.errors import PipelineError
 from pipeline.forecast import make_plan
 from pipeline.outcome import Outcome
 from pipeline.overrides import parse_overrides
 from pipeline.stage import run_stage
-from pipeline.workspace import choose_workspace, prepare_copy
+from pipeline.workspace import choose_workspace
 
 
 @pytest.fixture

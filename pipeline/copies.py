@@ -1,0 +1,138 @@
+"""Isolated copies of a workspace, in which overrides can do no harm, and the DVC experiments that they become."""
+
+# mypy: disable-error-code="import-untyped"
+
+import contextlib
+import logging
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.atomic import remove, replacing, sweep
+from pipeline.check import check_params
+from pipeline.commands import dvc, git
+from pipeline.errors import PipelineError
+from pipeline.overrides import Override, apply_overrides
+from pipeline.settings import folder
+from pipeline.workspace import Workspace, exclusive
+
+PARAMS = "params.yaml"
+LOOKOUT = ".lookout"  # marks a copy that only a plan has made
+
+
+def prepare_copy(workspace: Workspace, overrides: tuple[Override, ...]) -> None:
+    """Bring the copy in line with the user's workspace as it is now, edits included, then apply and check overrides.
+
+    Code, parameters and inputs that lie only on this machine are copied, outputs are checked out from the shared cache,
+    and what else the copy holds, such as the resumable state of an interrupted stage, stays. Raises PipelineError for a
+    bad override; the user's own files are only read.
+    """
+    from pipeline.local_inputs import bring_local_inputs  # late: a run without overrides does not need DVC here
+
+    params = workspace.origin / PARAMS
+    if overrides and not params.exists():
+        raise PipelineError(f"overrides: {params} does not exist")
+    text = apply_overrides(params.read_text(encoding="utf-8"), overrides) if overrides else ""
+    kept_by_git = _copy_files(workspace)
+    if overrides:
+        (workspace.root / PARAMS).write_text(text, encoding="utf-8")
+    try:
+        bring_local_inputs(workspace.origin, workspace.root, kept_by_git)
+    finally:  # what the check says of bad parameters explains why DVC cannot read the project
+        check_params(workspace.root)
+    _share_cache(workspace)
+
+
+@contextlib.contextmanager
+def copy_to_look_at(workspace: Workspace, overrides: tuple[Override, ...]) -> Iterator[None]:
+    """The copy of `prepare_copy` while the block looks at it, removed afterwards unless a run has left it there.
+
+    Raises PipelineError where a run is at work in it, which must not have it changed under it.
+    """
+    with exclusive(workspace, wait=False, say=print):
+        lookout = workspace.root.with_suffix(LOOKOUT)
+        if not workspace.root.exists():
+            lookout.touch()
+        try:
+            prepare_copy(workspace, overrides)
+            yield
+        finally:
+            _leave(lookout)
+
+
+def sweep_leftovers(origin: Path) -> None:
+    """Remove what killed commands have left half done in the workspace: temporaries, and copies that only a plan has
+    looked at. Nobody else's, nor what somebody is at work on, is touched."""
+    own = folder(origin)
+    for part in (own, own / "listings", own / "reports", own / "runs"):
+        sweep(part)
+    for lookout in (own / "runs").glob(f"*{LOOKOUT}"):
+        place = Workspace(lookout.with_suffix(""), origin, lookout.stem)
+        with contextlib.suppress(PipelineError), exclusive(place, wait=False, say=print):
+            _leave(lookout)
+
+
+def _leave(lookout: Path) -> None:
+    """Remove a copy that was made only to be looked at."""
+    if lookout.exists():
+        remove(lookout.with_suffix(""))
+        lookout.unlink()
+
+
+def _copy_files(workspace: Workspace) -> set[str]:
+    """Make the copy a clone at the same commit, holding the files that git tracks or would track in the workspace;
+    returns their names."""
+    origin, root = workspace.origin, workspace.root
+    try:
+        head = git(origin, "rev-parse", "HEAD").strip()
+    except PipelineError as error:
+        raise PipelineError("overrides run in a copy that git makes: commit the project first") from error
+    if not (root / ".git").exists():
+        remove(root)
+        with replacing(root) as clone:
+            git(origin, "clone", "--quiet", "--no-checkout", str(origin), str(clone))
+    git(root, "fetch", "--quiet", "origin", head)
+    git(root, "update-ref", "--no-deref", "HEAD", head)
+    git(root, "read-tree", head)
+    theirs = _git_files(origin)
+    for name in _git_files(root) - theirs:
+        (root / name).unlink(missing_ok=True)
+    for name in sorted(theirs):
+        source, target = origin / name, root / name
+        if source.is_symlink() or source.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)
+            shutil.copy2(source, target, follow_symlinks=False)
+        else:
+            target.unlink(missing_ok=True)  # deleted in the workspace, though git still tracks it
+    return theirs
+
+
+def _share_cache(workspace: Workspace) -> None:
+    """Point the copy at the cache and the remotes of the workspace and check out all outputs that the cache has."""
+    from pipeline.project import opened  # late: a run without overrides does not need DVC here
+
+    with opened(workspace.origin) as repo:
+        cache = str(repo.cache.legacy.path)
+        remotes = {name: remote["url"] for name, remote in repo.config["remote"].items()}
+    local = workspace.origin / ".dvc" / "config.local"
+    if local.exists():
+        shutil.copy2(local, workspace.root / ".dvc" / "config.local")
+    with opened(workspace.root) as repo, repo.config.edit("local") as config:
+        config["cache"]["dir"] = cache
+        for name, url in remotes.items():
+            config["remote"].setdefault(name, {})["url"] = url
+    logging.getLogger("dvc").setLevel(logging.ERROR)  # a warning for each output that was never made would say nothing
+    with opened(workspace.root) as repo:
+        repo.checkout(force=True, allow_missing=True)
+
+
+def save_experiment(workspace: Workspace) -> None:
+    """Keep a finished copy as the DVC experiment of its name, for `dvc exp show` and `dvc exp apply` by the user."""
+    dvc(workspace.root, "exp", "save", "--quiet", "--force", "--name", workspace.name)
+    git(workspace.origin, "fetch", "--quiet", str(workspace.root), "+refs/exps/*:refs/exps/*")
+
+
+def _git_files(root: Path) -> set[str]:
+    """Files that git tracks or would track, relative to `root`."""
+    return set(filter(None, git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")))
