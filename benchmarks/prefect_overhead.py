@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import resource
-import socket
 import statistics
 import subprocess
 import sys
@@ -22,8 +21,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.stage import path_first
-from pipeline.ui import HOST, held, wait_for_server
+from pipeline.server import grant, listen, log_file, prefect_environment, serving, wait_for
 
 ROUNDS = 7
 SIBLING_ROUNDS = 3
@@ -60,13 +58,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         own = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else None
         root, home = own or Path(folder) / "project", Path(folder) / "home"
-        port = free_port()
+        os.environ["PREFECT_HOME"] = str(home)
+        listener = listen()
+        access = grant(listener)
         environment = {
-            **os.environ,
-            **path_first(),
+            **prefect_environment(root),
+            **access.environment,
             "DVC_SITE_CACHE_DIR": str(home / "dvc"),
-            "PREFECT_HOME": str(home),
-            "PREFECT_API_URL": f"http://{HOST}:{port}/api",
             "PYTHONPATH": str(own or Path(__file__).parents[1]),
         }
 
@@ -77,8 +75,8 @@ def main() -> None:
 
         if not own:
             make_project(root, call)
-        with held(["server", "start", "--host", HOST, "--port", str(port)], Path(folder), environment, home) as server:
-            wait_for_server(port, server, home)
+        with serving(Path(folder), listener, access) as server:
+            wait_for(server, access, log_file(Path(folder)))
             compare(call)
             if not own:
                 side_by_side(root, call)
@@ -147,12 +145,6 @@ def make_project(root: Path, call: Callable[..., str]) -> None:
     (root / "dvc.yaml").write_text(DVC_YAML)
     subprocess.run(["git", "init", "-q", str(root)], check=True)
     call("dvc", "init", "-q")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def processor_seconds() -> float:

@@ -70,7 +70,7 @@ def run(
     """Run the pipeline once: as a run of the server that PREFECT_API_URL names, else of this workspace's `ui`, else of
     a temporary one."""
     from pipeline import scout
-    from pipeline.server import connect, log_file, wait_for
+    from pipeline.server import connect
     from pipeline.workspace import choose_workspace, claim
 
     if not set_ and not experiment:  # a copy is made first, by DVC in this process
@@ -83,7 +83,7 @@ def run(
         from pipeline.flow import repro
 
     if temporary:
-        wait_for(*temporary, log_file(root.resolve(), temporary=True))
+        temporary.wait()
     try:
         state = repro(
             targets=" ".join(targets or ()),

@@ -18,6 +18,7 @@ import secrets
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from pipeline.held import PATIENCE, held, path_first
 from pipeline.settings import folder
 
 HOST = "127.0.0.1"
+RESTARTS = 5  # of a temporary server that was killed
 START = 180.0  # seconds until the server must answer: the first start makes the database
 ASKED = "PREFECT_SERVER_API_AUTH_STRING"  # the secret that a server asks for; a user may choose it
 ANSWERED = "PREFECT_API_AUTH_STRING"  # the same, as its clients give it
@@ -146,7 +148,7 @@ def _last_words(log: Path) -> str:
     return " ".join(reason.split())
 
 
-def connect(root: Path) -> "tuple[subprocess.Popen[bytes], Access] | None":
+def connect(root: Path) -> "TemporaryServer | None":
     """Lead this process, which has not imported Prefect yet, to a server: to the one that PREFECT_API_URL names, else
     to the `pipeline ui` of this workspace, else to a temporary one, which is returned to be waited for."""
     ours = dict(announced(root))
@@ -158,13 +160,40 @@ def connect(root: Path) -> "tuple[subprocess.Popen[bytes], Access] | None":
     os.environ.update(prefect_environment(root) | ours)
     if ours:
         return None
-    listener = listen()
-    access = grant(listener)
-    until_exit = contextlib.ExitStack()
-    server = until_exit.enter_context(serving(root, listener, access, temporary=True))
-    atexit.register(until_exit.close)  # before Prefect registers its own ends, so that it comes after them
-    os.environ.update(access.environment)
-    return server, access
+    server = TemporaryServer(root)
+    atexit.register(server.close)  # before Prefect registers its own ends, so that it comes after them
+    os.environ.update(server.access.environment)
+    return server
+
+
+class TemporaryServer:
+    """A server for the runs of this process alone, which is started again when somebody kills it."""
+
+    def __init__(self, root: Path) -> None:
+        self._root, self._log = root, log_file(root, temporary=True)
+        self._closing, self._running = threading.Lock(), contextlib.ExitStack()
+        listener = listen()
+        self.access = grant(listener)
+        self._start(listener)
+
+    def _start(self, listener: socket.socket) -> None:
+        self._server = self._running.enter_context(serving(self._root, listener, self.access, temporary=True))
+
+    def wait(self) -> None:
+        """Until it answers. Raises PipelineError with its reason where it does not start."""
+        wait_for(self._server, self.access, self._log)
+        threading.Thread(target=self._restart, daemon=True).start()
+
+    def _restart(self) -> None:
+        for _ in range(RESTARTS):
+            self._server.wait()
+            with self._closing:
+                self._running.close()
+                self._start(listen(self.access.port))
+
+    def close(self) -> None:
+        self._closing.acquire()  # for good
+        self._running.close()
 
 
 @contextlib.contextmanager

@@ -74,7 +74,7 @@ elif verb == "train":
         with open(log, "a") as file:
             file.write(json.dumps({"step": step, "steps": int(steps), "loss": 1 / step}) + "\\n")
         print("step", step, flush=True)
-        while step == 3 and pathlib.Path("hold").exists():
+        while step >= 3 and pathlib.Path("hold").exists():
             time.sleep(0.05)
     lines = "".join(f"{folder.name} step {step}\\n" for step in range(1, int(steps) + 1))
     (folder / "all.txt").write_text(pathlib.Path(data).read_text() + lines)
