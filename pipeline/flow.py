@@ -23,6 +23,7 @@ from pipeline.artifacts import (
 from pipeline.check import check_params
 from pipeline.copies import LOOKOUT, prepare_copy, save_experiment, sweep_leftovers
 from pipeline.errors import PipelineError
+from pipeline.ghosts import alive
 from pipeline.lockfile import order_kept
 from pipeline.outcome import Outcome
 from pipeline.overrides import parse_overrides
@@ -61,10 +62,11 @@ def repro(
         share: Fetch finished stages from the DVC remote first and push what this run made afterwards.
         workspace: Folder of the DVC project.
     """
-    with watch_for_cancellation(UUID(flow_run.id), get_run_logger().warning) as cancelled:
+    root, run = Path(workspace).resolve(), UUID(flow_run.id)
+    with alive(root, run), watch_for_cancellation(run, get_run_logger().warning) as cancelled:
         try:
             state = reproduce(
-                Path(workspace).resolve(),
+                root,
                 tuple(targets.split()),
                 overrides,
                 experiment,

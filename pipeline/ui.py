@@ -19,7 +19,7 @@ from pipeline.reports import serve_reports
 from pipeline.server import announce, grant, listen, log_file, prefect_environment, serving, wait_for
 from pipeline.settings import folder
 
-POOL = "dvc"
+POOL, QUEUE = "dvc", "default"  # as in deployments.py, which imports Prefect
 WORKSPACE = "PIPELINE_WORKSPACE"  # tells a worker where its copy of the project is; prefect.yaml refers to it
 
 
@@ -40,11 +40,10 @@ def serve(root: Path, port: int, limit: int) -> None:
     try:
         with announce(root, access) as proof, serving(root, listener, access, keeps=[proof]) as server:
             wait_for(server, access, log_file(root))
-            run_prefect(root, environment, "work-pool", "create", POOL, "--type", "process", known="already exists")
-            run_prefect(root, environment, "--no-prompt", "deploy", "--all")
+            deploy(root, environment)
             environment[WORKSPACE] = str(root)
             # its own queue alone, so that a run can be addressed to another machine by the name of another queue
-            work = ["worker", "start", "--pool", POOL, "--work-queue", "default", "--limit", str(limit)]
+            work = ["worker", "start", "--pool", POOL, "--work-queue", QUEUE, "--limit", str(limit)]
             command = [sys.executable, "-m", "prefect", *work]
             with held(command, root, environment, logs / "worker.log", keeps=[proof]) as worker:
                 print(f"Open {access.link} to run, schedule and watch; Ctrl-C stops everything.")
@@ -60,10 +59,12 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def run_prefect(root: Path, environment: Mapping[str, str], *args: str, known: str = "") -> None:
-    """Run a short prefect command; the one error that is `known` is no error."""
-    command = [sys.executable, "-m", "prefect", *args]
+def deploy(root: Path, environment: Mapping[str, str]) -> None:
+    """Bring the server in line with prefect.yaml. Raises PipelineError with the reason where that fails."""
+    command = [sys.executable, "-m", "pipeline.deployments"]
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
-    said = done.stdout + done.stderr
-    if done.returncode != 0 and not (known and known in said):
-        raise PipelineError(f"prefect {' '.join(args)}: {' '.join(said.split())}")
+    print(done.stdout, end="")
+    if done.returncode != 0:
+        raise PipelineError(
+            (done.stderr.strip().splitlines() or ["it could not be deployed"])[-1].removeprefix("error: ")
+        )

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,28 +69,37 @@ class Server:
         except httpx.HTTPError:
             return False
 
-    def request(self, method: str, path: str, **body: object) -> httpx.Response:
+    def request(self, method: str, path: str, json: object = None) -> httpx.Response:
         """With the secret, and for what changes something with a token against forged requests too."""
         with httpx.Client(base_url=self.api, auth=BySecret(self.secret), timeout=PATIENCE) as client:
             if method == "GET":
                 return client.get(path)
             token = client.get("/csrf-token", params={"client": "tests"}).raise_for_status().json()["token"]
             tokens = {"Prefect-Csrf-Token": token, "Prefect-Csrf-Client": "tests"}
-            return client.request(method, path, headers=tokens, json=body)
+            return client.request(method, path, headers=tokens, json=json)
 
     def post(self, path: str, **body: object) -> Any:
         for _ in range(10):
-            answer = self.request("POST", path, **body)
+            answer = self.request("POST", path, body)
             if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:  # the server's SQLite was busy
                 break
             time.sleep(0.5)
         answer.raise_for_status()
         return answer.json()
 
-    def deployment(self) -> dict[str, Any]:
-        (found,) = self.post("deployments/filter")
+    def deployment(self, name: str = "pipeline") -> dict[str, Any]:
+        (found,) = self.post("deployments/filter", deployments={"name": {"any_": [name]}})
         assert isinstance(found, dict)
         return found
+
+    def schedules(self, name: str = "pipeline") -> dict[str, Any]:
+        """The schedules of a deployment by their slugs."""
+        return {entry["slug"]: entry for entry in self.deployment(name)["schedules"]}
+
+    def change_schedule(self, method: str, slug: str, change: object = None, name: str = "pipeline") -> None:
+        path = f"deployments/{self.deployment(name)['id']}/schedules/{self.schedules(name)[slug]['id']}"
+        # SQLite may be busy with the run that the schedule has just started
+        wait_until(lambda: self.request(method, path, change).is_success, 60)
 
     def start(self, queue: str = "default", **parameters: object) -> str:
         run = self.post(
@@ -106,7 +115,7 @@ class Server:
 
     def limit_runs(self, limit: int | None) -> None:
         """How many flow runs the workers of the pool may execute at the same time, all together."""
-        self.request("PATCH", "work_pools/dvc", concurrency_limit=limit).raise_for_status()
+        self.request("PATCH", "work_pools/dvc", {"concurrency_limit": limit}).raise_for_status()
 
     def named(self, name: str) -> str:
         """The flow run of this name."""
@@ -143,13 +152,6 @@ class Server:
         found = self.post("flow_runs/filter", flow_runs={"state": {"type": {"any_": ["COMPLETED"]}}})
         return [run["id"] for run in found if run["auto_scheduled"]]
 
-    def forget_schedule(self, slug: str) -> None:
-        deployment = self.deployment()
-        (entry,) = [schedule for schedule in deployment["schedules"] if schedule["slug"] == slug]
-        path = f"deployments/{deployment['id']}/schedules/{entry['id']}"
-        # SQLite may be busy with the run that the schedule has just started
-        wait_until(lambda: self.request("DELETE", path).is_success, 60)
-
 
 def free_port() -> int:
     """A free port whose next one, which reports take, is free too; below those that outgoing connections are given."""
@@ -177,25 +179,28 @@ def deploy(finished: Project, root: Path) -> Project:
 
 
 @contextmanager
-def served(project: Project, home: Path) -> Iterator[Server]:
-    """Everything that `make ui` starts, until the block ends."""
+def served(project: Project, home: Path | None) -> Iterator[Server]:
+    """Everything that `make ui` starts, until the block ends; without a home, in the workspace's own."""
+    environment = {**os.environ, **QUICK, **({"PREFECT_HOME": str(home)} if home else {})}
+    printed = (home or project.root / ".dvc" / "tmp") / "ui.log"
     port = free_port()
     make = ["make", "--silent", f"--makefile={CODE / 'Makefile'}", "ui", f"PORT={port}", "READY="]  # it is ready
-    with (home / "ui.log").open("wb") as log:
+    with printed.open("wb") as log:
         process = subprocess.Popen(
             make,
             cwd=project.root,
-            env={**os.environ, **QUICK, "PREFECT_HOME": str(home)},
+            env=environment,
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
         try:
-            wait_until(lambda: b"Open http" in (home / "ui.log").read_bytes() or process.poll() is not None, 150)
-            assert process.poll() is None, (home / "ui.log").read_text()
+            wait_until(lambda: b"Open http" in printed.read_bytes() or process.poll() is not None, 150)
+            assert process.poll() is None, printed.read_text()
             yield Server(port, announced(project.root)["PREFECT_API_AUTH_STRING"], process.pid)
         finally:
-            os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
             process.wait(60)
 
 

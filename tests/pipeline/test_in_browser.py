@@ -210,7 +210,7 @@ def test_a_schedule_that_is_added_fires(page: Page, deployed: Project, serving: 
     try:
         wait_until(serving.scheduled_runs, 120)
     finally:
-        serving.forget_schedule("often")
+        serving.change_schedule("DELETE", "often")
     page.open(f"/runs/flow-run/{serving.scheduled_runs()[0]}")
     page.shows("Completed")
 
