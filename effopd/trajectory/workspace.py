@@ -6,6 +6,9 @@ killed run finds its own state again, a longer run continues a shorter one, and 
 
 from __future__ import annotations
 
+import fcntl
+import logging
+import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,15 +39,23 @@ class RunState:
     timing: list[dict[str, Any]] = field(default_factory=list)
 
 
+_taken: dict[Path, int] = {}  # the locks of this process, by folder; the kernel releases them when it ends
+
+
 class Workspace:
-    """The scratch folder of one run; each of several ranks has the state of its own shards in it."""
+    """The scratch folder of one run, which one process at a time may use; each of several ranks has the state of its
+    own shards in it.
+
+    Raises `DataError` where another process trains the run.
+    """
 
     def __init__(self, scratch: Path, run: str, key: str, rank: int = 0) -> None:
-        self._scratch = scratch
         self.folder = scratch / f"{run}-{key[:16]}"
         self.checkpoints = self.folder / "checkpoints"
         self._states = self.folder / f"rank-{rank}" if rank else self.folder
         self._next_save = 0.0
+        if rank == 0:
+            _take(self.folder)
 
     def saved_steps(self) -> list[int]:
         """The steps of the whole states, ascending: of one, or of two when a kill hit between a save and `tidy`."""
@@ -95,4 +106,25 @@ class Workspace:
             if state.triggers:
                 write_jsonl(folder / TRIGGERS, state.triggers)
             write_json(folder / ABOUT, about)
-        write_jsonl(timing_file(self._scratch, target), state.timing)
+        try:
+            write_jsonl(timing_file(target), state.timing)
+        except OSError as error:  # a home that cannot be written to costs the seconds, not the run
+            logging.getLogger(__name__).warning("%s: its seconds were not kept: %s", target, error)
+
+
+def _take(folder: Path) -> None:
+    """Lock the folder for this process. What it held before, killed or not, may still be training."""
+    path = folder.absolute()
+    if path in _taken:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(descriptor, 20, 0).decode() or "unknown"
+        os.close(descriptor)
+        raise DataError(f"{folder}: process {holder} still trains this run; wait for it, or end it") from None
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    _taken[path] = descriptor

@@ -12,6 +12,13 @@ from report_world import World
 torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def costs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the seconds of runs are kept, otherwise in the user's own folder."""
+    monkeypatch.setenv("EFFOPD_COSTS", str(tmp_path / "costs"))
+    return tmp_path / "costs"
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return World(tmp_path)

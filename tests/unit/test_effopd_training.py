@@ -130,7 +130,7 @@ def test_validation_is_counted_in_tokens_and_seconds(tmp_path: Path) -> None:
         total += row["tokens"] + spent.get(row["step"], 0)
         assert row["sampled_tokens"] == total
     assert min(spent.values()) >= 2 * 4 * EFFOPD.samples, "two rounds of one token each at the least"
-    (file,) = (tmp_path / "scratch" / "timing").iterdir()
+    (file,) = (tmp_path / "costs").iterdir()
     timing = {row["step"]: row for row in tiny.read_jsonl(file)}
     for step in (1, 2, 4):
         assert 0 < timing[step]["search_seconds"] < timing[step]["seconds"]

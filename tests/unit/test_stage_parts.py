@@ -16,7 +16,7 @@ from effopd.models.critic import make_critic
 from effopd.params.section import ParamsError, parse, read_yaml
 from effopd.sandbox.run import SandboxError
 from effopd.trajectory import layout
-from stages import harness, timing
+from stages import harness, seconds, timing
 from stages.training import TrainingParams, build_engine
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
@@ -71,24 +71,22 @@ def test_gathering_seconds_reads_no_checkpoint_and_no_dropped_run(
     A shorter list of replicates leaves folders behind, which no fresh clone has.
     """
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(timing, "SCRATCH", tmp_path / "scratch")
     Path("params.yaml").write_text(PARAMS.read_text())
     for name in ("opd-0", "opd-9", "rl"):
         folder = Path("models") / name
         (folder / "step-000000").mkdir(parents=True)
         (folder / "step-000000/model.safetensors").write_bytes(b"weights")
         (folder / "metrics.jsonl").write_text(json.dumps({"step": 1, "run": name}) + "\n")
-    file = layout.timing_file(tmp_path / "scratch", Path("models/rl"))
+    file = layout.timing_file(Path("models/rl"))
     file.parent.mkdir(parents=True)
     file.write_text('{"step": 1, "seconds": 2.5}\n')
+    for name in ("opd-0", "opd-9", "rl"):
+        seconds.main(name)
 
     read: list[Path] = []
     hash_path = harness.hash_path
     monkeypatch.setattr(harness, "hash_path", lambda path: (read.append(path), hash_path(path))[1])
     timing.main()
     assert json.loads(Path("reports/timing.json").read_text()) == {"opd-0": None, "rl": [{"step": 1, "seconds": 2.5}]}
-    assert {path for path in read if path.is_relative_to("models")} == {
-        Path("models/opd-0/metrics.jsonl"),
-        Path("models/rl/metrics.jsonl"),
-    }
-    assert file in read
+    assert {Path("reports/seconds/opd-0.jsonl"), Path("reports/seconds/rl.jsonl")} <= set(read)
+    assert not [path for path in read if path.parts[0] == "models" or "opd-9" in path.name]

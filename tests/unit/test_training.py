@@ -285,7 +285,7 @@ def test_every_step_logs_the_promised_columns_live_with_seconds_and_published_wi
     assert [{name: row[name] for name in found.metrics[0]} for row in live] == found.metrics
     assert all(row["seconds"] > 0 and row["steps"] == 4 for row in live)
     assert list((tmp_path / "live").glob("events.out.tfevents.*")), "TensorBoard shows them too"
-    timing = [json.loads(line) for file in (tmp_path / "scratch/timing").iterdir() for line in file.open()]
+    timing = [json.loads(line) for file in (tmp_path / "costs").iterdir() for line in file.open()]
     assert [row["step"] for row in timing] == [1, 2, 3, 4] and all(row["seconds"] > 0 for row in timing)
 
 

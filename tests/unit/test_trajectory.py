@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -184,12 +186,55 @@ def test_weights_keep_every_bit_and_equal_weights_equal_bytes(tmp_path: Path) ->
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
-def test_seconds_are_found_by_the_content_of_the_runs_metrics(tmp_path: Path) -> None:
-    for run, text in (("a", "1\n"), ("b", "2\n"), ("c", "1\n")):
+def test_seconds_are_found_by_the_content_of_the_runs_metrics_from_every_workspace(tmp_path: Path) -> None:
+    for run, text in (("a/run", "1\n"), ("b/run", "2\n"), ("c/run", "1\n")):
         write_text(tmp_path / run / "metrics.jsonl", text)
-    first, second, third = (timing_file(tmp_path / "scratch", tmp_path / run) for run in "abc")
+    first, second, third = (timing_file(tmp_path / workspace / "run") for workspace in "abc")
     assert first == third != second
-    assert first.parent == tmp_path / "scratch" / "timing"
+    assert first.parent == tmp_path / "costs"
+
+
+def test_a_home_that_cannot_be_written_to_costs_the_seconds_and_not_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("EFFOPD_COSTS", str(tmp_path / "file" / "costs"))
+    workspace = Workspace(tmp_path / "scratch", "run", "k" * 16)
+    workspace.publish(tmp_path / "models/run", [], RunState(1, {}, metrics=[{"step": 1}]), {"run": "run"})
+    assert (tmp_path / "models/run/metrics.jsonl").exists()
+    assert "its seconds were not kept" in caplog.text
+
+
+TRAINS = """\
+import sys, pathlib
+from effopd.files import DataError
+from effopd.trajectory.workspace import Workspace
+try:
+    Workspace(pathlib.Path(sys.argv[1]), "run", "k" * 16)
+    print("trains", flush=True)
+    sys.stdin.read()
+except DataError as error:
+    print(error)
+"""
+
+
+def test_two_processes_never_train_in_one_scratch_folder(tmp_path: Path) -> None:
+    """After SIGKILL to what started the first, say, which does not reach it."""
+
+    def start() -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", TRAINS, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    with start() as first:
+        assert first.stdout is not None and first.stdout.readline() == "trains\n"
+        with start() as second:
+            said, _ = second.communicate()
+        assert said.startswith(str(tmp_path))
+        assert said.endswith(f": process {first.pid} still trains this run; wait for it, or end it\n")
+        first.kill()
+    with start() as third:
+        assert third.communicate()[0] == "trains\n"
 
 
 def test_publishing_replaces_an_earlier_run_and_a_failure_leaves_it(tmp_path: Path) -> None:
