@@ -28,7 +28,7 @@ MECHANISM := -S interventions.methods=[opd,effopd] -S interventions.samples=8 \
              -S interventions.bottom_percent=[99,90,75,50]
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test test-engines test-light test-fast lint format deps lock flow mechanism ui curves clean
+.PHONY: help setup repro tidy test test-engines test-light test-fast lint format deps lock flow mechanism ui curves clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -45,8 +45,12 @@ $(READY): requirements.lock pyproject.toml
 
 repro: $(READY)  ## reproduce everything that is not up to date: models, analyses, reports/index.html
 	effopd check params.yaml
+	python -m pipeline tidy
 	dvc --wait-for-lock repro
 	@echo "The report: reports/index.html"
+
+tidy: $(READY)  ## put away results of replicates, rates and methods that params.yaml no longer asks for; DVC keeps them
+	python -m pipeline tidy
 
 test: $(READY)  ## all tests, the fast ones first
 	pytest $(WORKERS) -m "not slow"

@@ -110,6 +110,18 @@ def run(
 
 
 @app.command()
+def tidy(root: Root = Path()) -> None:
+    """Put away what was made for lists in the parameters that have become shorter; DVC's cache keeps it."""
+    from pipeline.stale import put_away
+    from pipeline.workspace import choose_workspace, exclusive
+
+    place = choose_workspace(root.resolve(), "", "")
+    with exclusive(place, wait=True, say=print):
+        for path in put_away(place.root):
+            print(f"put away: {path}")
+
+
+@app.command()
 def ui(
     port: Annotated[
         int, typer.Option(min=1, max=65534, help="Port of the UI on 127.0.0.1; the reports are served on the next one.")

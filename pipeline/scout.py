@@ -21,15 +21,19 @@ from pipeline.rwlock import release_dead_locks
 _ahead: "list[subprocess.Popen[bytes]]" = []
 
 
-def survey(root: Path, targets: tuple[str, ...], *, force: bool, check: bool) -> Plan:
-    """The plan for the project at `root`, with the project's own check of its parameters meanwhile.
+def survey(root: Path, targets: tuple[str, ...], *, force: bool, check: bool, tidy: bool = False) -> Plan:
+    """The plan for the project at `root`, with the project's own check of its parameters meanwhile, and with `tidy`
+    after outputs that nothing asks for any more were put away.
 
     Raises PipelineError for what the check or the reading of the project complains of.
     """
     release_dead_locks(root)
     with params_checked(root) if check else contextlib.nullcontext():
         from pipeline.forecast import make_plan  # late: it takes DVC
+        from pipeline.stale import put_away
 
+        if tidy and (gone := put_away(root)):
+            print(f"put away, since nothing asks for it any more: {', '.join(gone)}")
         return make_plan(root, targets, force=force)
 
 
@@ -53,7 +57,7 @@ def send_ahead(root: Path, targets: tuple[str, ...], *, force: bool, at_once: bo
 def plan(root: Path, targets: tuple[str, ...], *, force: bool, check: bool) -> Plan:
     """`survey`, by the scout if one was sent ahead, else here."""
     if not _ahead:
-        return survey(root, targets, force=force, check=check)
+        return survey(root, targets, force=force, check=check, tidy=True)
     scout = _ahead.pop()
     assert scout.stdin is not None and scout.stdout is not None
     if not scout.stdin.closed:
@@ -90,7 +94,7 @@ def main() -> None:
     found: dict[str, object]
     try:
         root, targets, force, check = json.loads(question)
-        found = {"plan": survey(Path(root), tuple(targets), force=force, check=check).to_json()}
+        found = {"plan": survey(Path(root), tuple(targets), force=force, check=check, tidy=True).to_json()}
     except PipelineError as error:
         found = {"complaint": str(error)}
     except Exception:  # noqa: BLE001  (it is raised again where the plan was asked for)
