@@ -11,6 +11,8 @@ from pipeline.held import project_environment
 from pipeline.stage import TICK
 from pipeline.workspace import CANCELLED, NEVER
 
+HELP = ("Having any troubles?", "hint: ")
+
 
 def dvc(root: Path, *args: str, cancelled: threading.Event = NEVER) -> None:
     """Run a command of DVC until it has ended, or end it when `cancelled`; raises PipelineError in one line."""
@@ -28,7 +30,14 @@ def dvc(root: Path, *args: str, cancelled: threading.Event = NEVER) -> None:
         finally:
             process.kill()  # unless it has ended
     if process.returncode != 0:
-        raise PipelineError(f"dvc {args[0]}: {' '.join(said.split()) or f'exited with {process.returncode}'}")
+        raise PipelineError(f"dvc {args[0]}: {complaint(said) or f'exited with {process.returncode}'}")
+
+
+def complaint(said: str) -> str:
+    """DVC's own reason in one line, without what it says to everybody."""
+    lines = [line.strip() for line in said.splitlines() if line.strip() and not line.startswith(HELP)]
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")]
+    return " ".join(" ".join(errors or lines).split())
 
 
 def git(root: Path, *args: str) -> str:

@@ -91,6 +91,9 @@ def _copy_files(workspace: Workspace) -> set[str]:
         remove(root)
         with replacing(root) as clone:
             git(origin, "clone", "--quiet", "--no-checkout", str(origin), str(clone))
+    for key in ("user.name", "user.email"):  # which the project alone may know
+        if name := git(origin, "config", "--default", "", "--get", key).strip():
+            git(root, "config", key, name)
     git(root, "fetch", "--quiet", "origin", head)
     git(root, "update-ref", "--no-deref", "HEAD", head)
     git(root, "read-tree", head)
@@ -125,6 +128,18 @@ def _share_cache(workspace: Workspace) -> None:
     logging.getLogger("dvc").setLevel(logging.ERROR)  # a warning for each output that was never made would say nothing
     with opened(workspace.root) as repo:
         repo.checkout(force=True, allow_missing=True)
+
+
+def check_identity(workspace: Workspace) -> None:
+    """An experiment is a commit: raises PipelineError with git's own line where git does not know by whom."""
+    for who in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
+        try:
+            git(workspace.origin, "var", who)
+        except PipelineError as error:
+            reason = str(error).rpartition("fatal: ")[2]
+            raise PipelineError(
+                f"{reason}; an experiment is a commit: set git's user.name and user.email before it runs"
+            ) from error
 
 
 def save_experiment(workspace: Workspace) -> None:

@@ -21,14 +21,14 @@ from pipeline.artifacts import (
     publishing,
 )
 from pipeline.check import check_params
-from pipeline.copies import LOOKOUT, prepare_copy, save_experiment, sweep_leftovers
+from pipeline.copies import LOOKOUT, check_identity, prepare_copy, save_experiment, sweep_leftovers
 from pipeline.errors import PipelineError
 from pipeline.ghosts import alive
 from pipeline.lockfile import order_kept
 from pipeline.outcome import Outcome
 from pipeline.overrides import parse_overrides
 from pipeline.quick import end_without_heartbeat
-from pipeline.remote import fetch_results, push_results
+from pipeline.remote import check_remote, fetch_results, push_results
 from pipeline.runner import Runner, watch_for_cancellation
 from pipeline.rwlock import release_dead_locks
 from pipeline.settings import read_settings
@@ -103,7 +103,10 @@ def reproduce(
     place = choose_workspace(root, overrides, experiment)
     with exclusive(place, wait=wait, say=logger.info, cancelled=cancelled) as lock:
         sweep_leftovers(place.origin)
+        if share:
+            check_remote(place.origin)
         if place.name:
+            check_identity(place)
             place.root.with_suffix(LOOKOUT).unlink(missing_ok=True)
             prepare_copy(place, parse_overrides(overrides))
             logger.info("running in the copy %s", place.root)

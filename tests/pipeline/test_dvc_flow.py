@@ -197,3 +197,48 @@ def test_a_second_run_is_refused_while_the_first_uses_the_workspace(project: Pro
     assert state.is_failed()
     assert "is in use by process" in (state.message or "")
     assert run(project, busy="refuse").is_completed()
+
+
+@pytest.mark.parametrize(
+    ("remote", "reason"),
+    [("", "no remote specified"), ("ssh://nowhere.invalid/srv/dvc", "ssh"), ("s3://no-such-bucket/dvc", "s3")],
+)
+def test_a_remote_that_cannot_be_used_is_said_before_any_stage_runs(project: Project, remote: str, reason: str) -> None:
+    project.set_param("score", "samples", 8)
+    if remote:
+        project.dvc("remote", "add", "--default", "away", remote)
+    state = run(project, share=True)
+    message = state.message or ""
+    assert state.is_failed() and message.startswith("share: the DVC remote cannot be used: ") and reason in message
+    assert "Hit us up" not in message and "\n" not in message
+    assert task_runs(state, expected=0) == {}
+
+
+def without_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    for role in ("AUTHOR", "COMMITTER"):
+        for what in ("NAME", "EMAIL"):
+            monkeypatch.delenv(f"GIT_{role}_{what}")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "user.useConfigOnly")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "true")
+
+
+def test_an_experiment_that_git_would_not_commit_is_refused_before_any_stage_runs(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_identity(monkeypatch)
+    state = run(project, overrides="score.samples=9")
+    assert state.is_failed() and "no email was given" in (state.message or "")
+    assert "set git's user.name and user.email" in (state.message or "") and "\n" not in (state.message or "")
+    assert task_runs(state, expected=0) == {}
+
+
+def test_an_experiment_is_by_whom_the_projects_own_git_names(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_identity(monkeypatch)
+    project.git("config", "user.name", "of this project")
+    project.git("config", "user.email", "project@example.org")
+    assert run(project, overrides="report.title=new", experiment="mine").message == "1 RAN, 6 CACHED"
+    assert "of this project" in project.git(
+        "log", "-1", "--format=%an", project.git("for-each-ref", "--format=%(refname)", "refs/exps").split()[0]
+    )
