@@ -33,10 +33,9 @@ from pipeline.dag import Dag
 from pipeline.outcome import Outcome
 from pipeline.picture import draw
 from pipeline.plan import Plan
-from pipeline.reports import keep_page
+from pipeline.reports import REPORTS_URL, keep_page
 
 PAUSE = 1.0  # seconds between two updates of one progress artifact
-REPORTS_URL = "PIPELINE_REPORTS_URL"  # where `pipeline ui` serves the reports; set for the runs that it starts
 
 
 def courtesy(publish: Callable[..., None]) -> Callable[..., None]:

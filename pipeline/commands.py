@@ -16,7 +16,7 @@ HELP = ("Having any troubles?", "hint: ")
 
 def dvc(root: Path, *args: str, cancelled: threading.Event = NEVER) -> None:
     """Run a command of DVC until it has ended, or end it when `cancelled`; raises PipelineError in one line."""
-    command = [sys.executable, "-m", "dvc", *args]
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", *args]
     with subprocess.Popen(
         command, cwd=root, env=project_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

@@ -27,7 +27,7 @@ def opened(root: Path) -> Iterator[Repo]:
         raise PipelineError(f"{root}: not the root of a DVC project (no .dvc folder); run `dvc init` or name the root")
     with contextlib.chdir(root):
         try:
-            with Repo(str(root)) as repo:
+            with Repo(str(root), _wait_for_lock=True) as repo:  # others hold it for moments, while no stage runs
                 yield repo
         except DvcException as error:
             raise PipelineError(" ".join(str(error).split())) from error

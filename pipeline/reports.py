@@ -17,6 +17,7 @@ from pipeline.gate import ARMOUR, refusal
 from pipeline.server import listen
 from pipeline.settings import folder
 
+REPORTS_URL = "PIPELINE_REPORTS_URL"  # where `pipeline ui` serves the reports; set for the runs that it starts
 ADDRESS = re.compile(r"/([0-9a-f]{64})\.html")
 
 

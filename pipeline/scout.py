@@ -99,7 +99,10 @@ def main() -> None:
         found = {"complaint": str(error)}
     except Exception:  # noqa: BLE001  (it is raised again where the plan was asked for)
         found = {"traceback": traceback.format_exc()}
-    with os.fdopen(answer, "w", encoding="utf-8") as pipe:
+    with (
+        contextlib.suppress(BrokenPipeError),
+        os.fdopen(answer, "w", encoding="utf-8") as pipe,
+    ):  # nobody may ask any more
         json.dump(found, pipe)
 
 

@@ -12,10 +12,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.artifacts import REPORTS_URL
 from pipeline.errors import PipelineError
 from pipeline.held import held
-from pipeline.reports import serve_reports
+from pipeline.reports import REPORTS_URL, serve_reports
 from pipeline.server import announce, grant, listen, log_file, prefect_environment, serving, wait_for
 from pipeline.settings import folder
 

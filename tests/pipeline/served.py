@@ -147,9 +147,9 @@ class Server:
     def cancel(self, run: str) -> None:
         self.post(f"flow_runs/{run}/set_state", state={"type": "CANCELLING"})
 
-    def scheduled_runs(self) -> list[str]:
-        """Completed runs that nobody but a schedule has started."""
-        found = self.post("flow_runs/filter", flow_runs={"state": {"type": {"any_": ["COMPLETED"]}}})
+    def scheduled_runs(self, *states: str) -> list[str]:
+        """Runs in one of these states that nobody but a schedule has started."""
+        found = self.post("flow_runs/filter", flow_runs={"state": {"type": {"any_": list(states)}}})
         return [run["id"] for run in found if run["auto_scheduled"]]
 
 

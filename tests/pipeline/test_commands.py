@@ -1,10 +1,14 @@
 """`python -m pipeline`: what it prints, and that a mistake of its user ends in one line."""
 
+import contextlib
+import fcntl
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -84,14 +88,31 @@ def test_a_copy_in_which_a_run_is_at_work_is_not_changed_by_a_plan(project: Proj
     assert not (place.root / "params.yaml").exists()
 
 
+@contextlib.contextmanager
+def dvc_lock(project: Project) -> Iterator[None]:
+    """Hold DVC's lock of the repository, as another command of DVC does."""
+    with (project.root / ".dvc/tmp/lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 @pytest.mark.slow
-def test_fetching_from_the_remote_ends_when_the_run_is_cancelled(cold: Project, tmp_path: Path) -> None:
-    cold.git("checkout", "-q", "dvc.lock")
-    cold.dvc("remote", "add", "--default", "shared", str(tmp_path / "nothing-there"))
+def test_fetching_from_the_remote_ends_when_the_run_is_cancelled(project: Project, tmp_path: Path) -> None:
+    project.dvc("remote", "add", "--default", "shared", str(tmp_path / "nothing-there"))
     cancelled = threading.Event()
-    threading.Timer(0.2, cancelled.set).start()  # DVC alone takes longer to start
-    with pytest.raises(PipelineError, match="stopped on request"):
-        fetch_results(cold.root, cancelled)
+    cancelled.set()
+    with dvc_lock(project), pytest.raises(PipelineError, match="stopped on request"):  # however fast DVC starts
+        fetch_results(project.root, cancelled)
+
+
+@pytest.mark.slow
+def test_a_plan_waits_for_another_command_of_dvc(project: Project) -> None:
+    with dvc_lock(project):
+        command = [sys.executable, "-m", "pipeline", "plan", "--root", str(project.root)]
+        planning = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(CODE)}, stdout=subprocess.PIPE)
+        with pytest.raises(subprocess.TimeoutExpired):
+            planning.wait(10)  # DVC itself gives up after three seconds
+    assert planning.wait(60) == 0
 
 
 @pytest.mark.parametrize(
@@ -153,6 +174,40 @@ def test_a_server_that_does_not_answer_is_said_in_one_line(project: Project) -> 
     assert done.returncode == 1
     assert done.stderr.startswith("error: Failed to reach API at http://127.0.0.1:9/api")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_a_profile_of_another_server_plays_no_part_and_a_newer_database_is_said_in_one_line(
+    project: Project, tmp_path: Path
+) -> None:
+    profiles = tmp_path / "user/.prefect/profiles.toml"
+    profiles.parent.mkdir(parents=True)
+    profiles.write_text('active = "cloud"\n[profiles.cloud]\nPREFECT_API_URL = "http://127.0.0.1:9/api"\n')
+    elsewhere = {"HOME": str(tmp_path / "user"), "PREFECT_PROFILE": "cloud", "PREFECT_API_KEY": "pnu_of_the_cloud"}
+    done = python("-m", "pipeline", "run", "--root", str(project.root), **elsewhere)
+    assert done.returncode == 0 and done.stdout.endswith("Completed: 7 CACHED\n"), done.stderr
+    assert list((tmp_path / "user/.prefect").iterdir()) == [profiles]
+
+    database = project.root / ".dvc/tmp/prefect/home/prefect.db"
+    with contextlib.closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("update alembic_version set version_num = 'of-the-future'")
+    done = python("-m", "pipeline", "run", "--root", str(project.root))
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "its database was made by another, newer Prefect" in done.stderr
+
+    database.write_bytes(b"no database at all" * 999)
+    done = python("-m", "pipeline", "run", "--root", str(project.root))
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "Prefect's server did not start: " in done.stderr and "not a database" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["run", "ui"])
+def test_a_home_that_cannot_be_made_is_said_in_one_line(project: Project, command: str) -> None:
+    project.write("prefect.yaml", "deployments: []\n")
+    done = python("-m", "pipeline", command, "--root", str(project.root), PREFECT_HOME="/dev/null/home")
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: /dev/null/home: the home of Prefect's server cannot be made")
 
 
 @pytest.mark.slow

@@ -75,7 +75,7 @@ def test_schedules_survive_restarts_and_renames_and_each_fires_once(kept: Projec
         wait_until(lambda: len(due(server)) == 2)
 
     with served(kept, home) as server:
-        wait_until(lambda: len(server.scheduled_runs()) == 2)
+        wait_until(lambda: len(server.scheduled_runs("COMPLETED")) == 2)
         assert due(server) == []
     kept.git("checkout", "-q", "prefect.yaml")  # the next start gives the old name its schedules back
 
