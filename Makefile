@@ -107,5 +107,4 @@ curves: $(READY)  ## live training curves in TensorBoard
 	tensorboard --logdir logs --host 127.0.0.1
 
 clean:  ## drop live logs and resumable state; results, their seconds and the DVC cache stay
-	rm -rf logs
-	if [ -d .scratch ]; then find .scratch -mindepth 1 -maxdepth 1 ! -name timing -exec rm -rf {} +; fi
+	rm -rf logs .scratch
