@@ -36,9 +36,9 @@ def plan(
     from pipeline.overrides import parse_overrides
     from pipeline.workspace import choose_workspace
 
-    overrides = shlex.join(set_ or ())
+    overrides = parse_overrides(shlex.join(set_ or ()))
     place = choose_workspace(root.resolve(), overrides, experiment)
-    with copy_to_look_at(place, parse_overrides(overrides)) if place.name else contextlib.nullcontext():
+    with copy_to_look_at(place, overrides) if place.name else contextlib.nullcontext():
         found = scout.survey(place.root, tuple(targets or ()), force=force, check=not place.name)
     rows = sorted(found.forecasts.values(), key=lambda forecast: forecast.wave)
     if as_json:
@@ -74,7 +74,7 @@ def run(
     from pipeline.workspace import choose_workspace, claim
 
     if not set_ and not experiment:  # a copy is made first, by DVC in this process
-        place, chosen = choose_workspace(root.resolve(), "", ""), tuple(targets or ())
+        place, chosen = choose_workspace(root.resolve()), tuple(targets or ())
         scout.send_ahead(place.root, chosen, force=force, at_once=not share and claim(place))
     temporary = connect(root.resolve())
     with quick_imports():
@@ -115,7 +115,7 @@ def tidy(root: Root = Path()) -> None:
     from pipeline.stale import put_away
     from pipeline.workspace import choose_workspace, exclusive
 
-    place = choose_workspace(root.resolve(), "", "")
+    place = choose_workspace(root.resolve())
     with exclusive(place, wait=True, say=print):
         for path in put_away(place.root):
             print(f"put away: {path}")

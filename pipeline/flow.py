@@ -21,19 +21,19 @@ from pipeline.artifacts import (
     publishing,
 )
 from pipeline.check import check_params
-from pipeline.copies import LOOKOUT, check_identity, prepare_copy, save_experiment, sweep_leftovers
+from pipeline.copies import check_identity, prepare_copy, save_experiment, sweep_leftovers
 from pipeline.errors import PipelineError
 from pipeline.ghosts import alive
 from pipeline.lockfile import order_kept
 from pipeline.outcome import Outcome
-from pipeline.overrides import parse_overrides
 from pipeline.quick import end_without_heartbeat
 from pipeline.remote import check_remote, fetch_results, push_results
+from pipeline.request import Request, read_request
 from pipeline.runner import Runner, watch_for_cancellation
 from pipeline.rwlock import release_dead_locks
 from pipeline.settings import read_settings
 from pipeline.stage import StageResult
-from pipeline.workspace import CANCELLED, choose_workspace, exclusive
+from pipeline.workspace import CANCELLED, Workspace, choose_workspace, exclusive
 
 end_without_heartbeat()
 
@@ -65,17 +65,17 @@ def repro(
     root, run = Path(workspace).resolve(), UUID(flow_run.id)
     with alive(root, run), watch_for_cancellation(run, get_run_logger().warning) as cancelled:
         try:
-            state = reproduce(
-                root,
-                tuple(targets.split()),
+            request = read_request(
+                workspace,
+                targets,
                 overrides,
                 experiment,
                 force=force,
                 max_parallel=max_parallel,
-                wait=busy == "wait",
+                busy=busy,
                 share=share,
-                cancelled=cancelled,
             )
+            state = reproduce(request, cancelled)
         except PipelineError as error:  # a user's mistake needs one line, not a traceback
             state = Failed(message=str(error))
     return Cancelled(message="Stopped on request; the next run goes on from here.") if cancelled.is_set() else state
@@ -85,38 +85,18 @@ def repro(
 repro.serialize_parameters = dict  # type: ignore[method-assign, assignment]
 
 
-def reproduce(
-    root: Path,
-    targets: tuple[str, ...],
-    overrides: str,
-    experiment: str,
-    *,
-    force: bool,
-    max_parallel: int,
-    wait: bool,
-    share: bool,
-    cancelled: threading.Event,
-) -> State[Any]:
-    """What the flow does, with its parameters parsed. Raises PipelineError where the run cannot start or go on, or is
-    `cancelled`."""
+def reproduce(request: Request, cancelled: threading.Event) -> State[Any]:
+    """What the flow does. Raises PipelineError where the run cannot start or go on, or is `cancelled`."""
     logger = get_run_logger()
-    place = choose_workspace(root, overrides, experiment)
-    with exclusive(place, wait=wait, say=logger.info, cancelled=cancelled) as lock:
-        sweep_leftovers(place.origin)
-        if share:
-            check_remote(place.origin)
+    place = choose_workspace(request.root, request.overrides, request.experiment)
+    sweep_leftovers(place.origin)
+    with exclusive(place, wait=request.wait, say=logger.info, cancelled=cancelled) as lock:
+        make_ready(place, request, cancelled)
         if place.name:
-            check_identity(place)
-            place.root.with_suffix(LOOKOUT).unlink(missing_ok=True)
-            prepare_copy(place, parse_overrides(overrides))
             logger.info("running in the copy %s", place.root)
-        elif share:
-            check_params(place.root)
-        if share:
-            release_dead_locks(place.root)
-            fetch_results(place.root, cancelled)
-        plan = scout.plan(place.root, targets, force=force, check=not (place.name or share))
-        runner = Runner(place, plan, force=force, pull=share, max_parallel=max_parallel, lock=lock)
+        checked = bool(place.name) or request.share
+        plan = scout.plan(place.root, request.targets, force=request.force, check=not checked)
+        runner = Runner(place, plan, request, lock)
         with publishing() as publish:
             publish(publish_plan, plan)
             with order_kept(place.root, plan.dag.stages):
@@ -128,13 +108,27 @@ def reproduce(
             publish(publish_report, place.root, place.origin, read_settings(place.root).report)
             if place.name or any(result.outcome is not Outcome.CACHED for result in runner.results.values()):
                 publish_diffs(place.root)
-        if share:
+        if request.share:
             push_results(place.root, cancelled)
         state = final_state(runner.results)
         if place.name and state.is_completed():
             save_experiment(place)
             logger.info("kept as experiment %s: see `dvc exp show`, or the folder %s", place.name, place.root)
     return state
+
+
+def make_ready(place: Workspace, request: Request, cancelled: threading.Event) -> None:
+    """Before the plan: a look at whatever would fail at the end, then the copy, and the results of other machines."""
+    if request.share:
+        check_remote(place.origin)
+    if place.name:
+        check_identity(place)
+        prepare_copy(place, request.overrides)
+    elif request.share:
+        check_params(place.root)
+    if request.share:
+        release_dead_locks(place.root)
+        fetch_results(place.root, cancelled)
 
 
 def final_state(results: dict[str, StageResult]) -> State[Any]:

@@ -23,6 +23,7 @@ from pipeline.artifacts import progress
 from pipeline.dag import StageNode
 from pipeline.outcome import Outcome
 from pipeline.plan import Plan
+from pipeline.request import Request
 from pipeline.stage import StageResult, run_stage
 from pipeline.workspace import Workspace
 
@@ -37,9 +38,8 @@ BROKEN = (Outcome.FAILED, Outcome.SKIPPED)
 class Runner:
     """Runs the stages of one plan in one workspace. `results` fills in the order in which stages end."""
 
-    def __init__(self, place: Workspace, plan: Plan, *, force: bool, pull: bool, max_parallel: int, lock: int) -> None:
-        self._place, self._plan, self._force, self._pull = place, plan, force, pull
-        self._slots, self._lock = max(1, max_parallel), lock
+    def __init__(self, place: Workspace, plan: Plan, request: Request, lock: int) -> None:
+        self._place, self._plan, self._request, self._lock = place, plan, request, lock
         self._task_runs: dict[str, UUID] = {}
         self._ended: queue.Queue[str] = queue.Queue()
         self._attempts: dict[str, StageResult] = {}
@@ -61,7 +61,7 @@ class Runner:
                         assert state.state_details.task_run_id is not None
                         self._task_runs[name] = state.state_details.task_run_id
                         self.results[name] = self._attempts[name]
-                    elif running < self._slots:
+                    elif running < self._request.max_parallel:
                         future = self._task(name).submit(return_state=False, wait_for=self._edges(name))
                         self._task_runs[name] = future.task_run_id
                         future.add_done_callback(functools.partial(self._note_end, name))
@@ -166,8 +166,8 @@ class Runner:
             result = run_stage(
                 root,
                 node.name,
-                force=self._force,
-                pull=self._pull,
+                force=self._request.force,
+                pull=self._request.share,
                 timeout=node.hints.timeout,
                 environment=self._place.environment,
                 stop=self._stop,

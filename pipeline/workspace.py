@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import PipelineError
-from pipeline.overrides import name_of, parse_overrides
+from pipeline.overrides import Override, name_of
 from pipeline.settings import folder
 from pipeline.stage import TICK
 
@@ -41,12 +41,11 @@ class Workspace:
         return {"PYTHONPATH": os.pathsep.join([str(self.root), inherited] if inherited else [str(self.root)])}
 
 
-def choose_workspace(root: Path, overrides: str, experiment: str) -> Workspace:
+def choose_workspace(root: Path, overrides: tuple[Override, ...] = (), experiment: str = "") -> Workspace:
     """The user's own workspace, or a copy when the run has overrides or a name; nothing is created yet."""
-    parsed = parse_overrides(overrides)
-    if not parsed and not experiment:
+    if not overrides and not experiment:
         return Workspace(root=root, origin=root)
-    name = experiment or name_of(parsed)
+    name = experiment or name_of(overrides)
     if not NAME.fullmatch(name):
         raise PipelineError(f"experiment: {name!r}: use letters, digits, '-' and '_'")
     return Workspace(root=folder(root) / "runs" / name, origin=root, name=name)

@@ -69,7 +69,7 @@ def test_an_override_is_planned_in_a_copy(project: Project) -> None:
 
 @pytest.mark.slow
 def test_a_plan_keeps_the_copy_that_a_run_has_left(project: Project) -> None:
-    place = choose_workspace(project.root, "report.title=new", "words")
+    place = choose_workspace(project.root, parse_overrides("report.title=new"), "words")
     prepare_copy(place, parse_overrides("report.title=new"))
     state = place.root / ".scratch" / "half-done"  # which git ignores
     state.parent.mkdir()
@@ -81,7 +81,7 @@ def test_a_plan_keeps_the_copy_that_a_run_has_left(project: Project) -> None:
 
 def test_a_copy_in_which_a_run_is_at_work_is_not_changed_by_a_plan(project: Project) -> None:
     arguments = ["plan", "--root", str(project.root), "-S", "report.title=new", "--experiment", "busy"]
-    place = choose_workspace(project.root, "report.title=old", "busy")
+    place = choose_workspace(project.root, parse_overrides("report.title=old"), "busy")
     with exclusive(place, wait=False, say=print):
         done = COMMANDS.invoke(app, arguments)
     assert isinstance(done.exception, PipelineError) and "is in use by" in str(done.exception)

@@ -191,7 +191,7 @@ def test_progress_of_a_stage_is_an_artifact(project: Project) -> None:
 def test_a_second_run_is_refused_while_the_first_uses_the_workspace(project: Project) -> None:
     from pipeline.workspace import choose_workspace, exclusive
 
-    place = choose_workspace(project.root, "", "")
+    place = choose_workspace(project.root)
     with exclusive(place, wait=False, say=print):
         state = run(project, busy="refuse")
     assert state.is_failed()

@@ -43,7 +43,7 @@ def owned(project: Project, tmp_path: Path) -> Project:
 
 
 def copied(project: Project, overrides: str) -> Path:
-    place = choose_workspace(project.root, overrides, "tried")
+    place = choose_workspace(project.root, parse_overrides(overrides), "tried")
     prepare_copy(place, parse_overrides(overrides))
     return place.root
 

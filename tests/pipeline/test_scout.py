@@ -41,7 +41,7 @@ def test_without_a_scout_the_plan_is_made_here(project: Project) -> None:
 
 
 def test_a_claimed_workspace_is_kept_until_its_run_has_ended(project: Project) -> None:
-    place = choose_workspace(project.root, "", "")
+    place = choose_workspace(project.root)
     assert claim(place) and not claim(place)
     with exclusive(place, wait=False, say=print):
         assert not claim(place)

@@ -104,7 +104,7 @@ def alone(project: Project, server: Server) -> Iterator[tuple["subprocess.Popen[
 
 
 def test_a_cancel_is_heeded_by_a_run_that_waits_for_the_workspace(project: Project, server: Server) -> None:
-    with exclusive(choose_workspace(project.root, "", ""), wait=False, say=print), alone(project, server) as (_, run):
+    with exclusive(choose_workspace(project.root), wait=False, say=print), alone(project, server) as (_, run):
         wait_until(lambda: "waiting for process" in server.said(run))
         server.cancel(run)
         assert server.finished(run, seconds=30)[0] == "Cancelled"
