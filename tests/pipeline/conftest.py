@@ -1,5 +1,6 @@
 """Small real DVC projects, up to date or cold, for every test of the bridge."""
 
+import contextlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,16 +54,17 @@ def cold(project: Project) -> Project:
 def temporary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Access]:
     """A server such as `make flow` starts, with an empty database, shared by all tests."""
     root = tmp_path_factory.mktemp("temporary")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PREFECT_HOME", str(root / "home"))
-        listener = listen()
-        access = grant(listener)
-        with prefect_server.serving(root, listener, access, temporary=True) as process:
-            wait_for(process, access, log_file(root, temporary=True))
-            yield access
+    listener = listen()
+    access = grant(listener)
+    with contextlib.ExitStack() as until_end:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PREFECT_HOME", str(root / "home"))
+            process = until_end.enter_context(prefect_server.serving(root, listener, access, temporary=True))
+        wait_for(process, access, log_file(root, temporary=True))
+        yield access
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(temporary: Access) -> Iterator[None]:
     """Flows of this process, and of the commands that it starts, run on a real server."""
     from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
