@@ -15,6 +15,7 @@ import http.client
 import os
 import re
 import secrets
+import shlex
 import socket
 import subprocess
 import sys
@@ -58,8 +59,9 @@ class Access:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What leads a Prefect program there."""
-        return {"PREFECT_API_URL": f"{self.url}/api", ANSWERED: self.secret}
+        """What leads a Prefect program there, and past any proxy, which is not to see the secret."""
+        direct = ",".join(filter(None, [os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), HOST]))
+        return {"PREFECT_API_URL": f"{self.url}/api", ANSWERED: self.secret, "no_proxy": direct, "NO_PROXY": direct}
 
 
 def prefect_environment(root: Path) -> dict[str, str]:
@@ -216,7 +218,7 @@ def announce(root: Path, access: Access) -> Iterator[int]:
                 raise PipelineError(f"this workspace is served already, by process {starter}; see {path}")
             time.sleep(0.1)
         lines = access.environment | {"PREFECT_HOME": prefect_environment(root)["PREFECT_HOME"], STARTER: os.getpid()}
-        _rewrite(descriptor, "".join(f"{name}={value}\n" for name, value in lines.items()))
+        _rewrite(descriptor, "".join(f"{name}={shlex.quote(str(value))}\n" for name, value in lines.items()))
         try:
             yield descriptor
         finally:
@@ -236,8 +238,8 @@ def announced(root: Path) -> Mapping[str, str]:
 
 
 def _read(path: Path) -> dict[str, str]:
-    lines = (line.partition("=") for line in path.read_text(encoding="utf-8").splitlines())
-    return {name: value for name, equals, value in lines if equals}
+    words = shlex.split(path.read_text(encoding="utf-8"))  # a shell can read it too
+    return {name: value for name, equals, value in (word.partition("=") for word in words) if equals}
 
 
 def _locked(descriptor: int, kind: int) -> bool:

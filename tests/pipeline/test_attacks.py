@@ -2,8 +2,11 @@
 
 import base64
 import json
+import os
 import re
 import socket
+import subprocess
+import sys
 from typing import Any
 
 import httpx
@@ -198,6 +201,15 @@ def test_the_secret_is_the_users_alone(deployed: Project, serving: Server, tempo
         assert serving.secret not in said and temporary.secret not in said
     logs = [file.read_text() for file in folder(deployed.root).glob("*.log")]
     assert logs and not any(serving.secret in log for log in logs)
+
+
+def test_the_secret_is_not_sent_through_a_proxy(temporary: Access) -> None:
+    proxies = dict.fromkeys(("http_proxy", "HTTP_PROXY", "all_proxy"), "http://127.0.0.1:9")
+    code = f"import httpx; print(httpx.get('{temporary.url}/api/health').status_code)"
+    command = [sys.executable, "-c", code]
+    environment = {**os.environ, **proxies, **temporary.environment}
+    answered = subprocess.run(command, env=environment, capture_output=True, check=True)
+    assert answered.stdout == b"200\n"
 
 
 def test_a_stage_does_not_see_the_secret(deployed: Project, serving: Server) -> None:
