@@ -30,8 +30,8 @@ from pipeline.atomic import replacing
 from pipeline.errors import PipelineError
 from pipeline.ghosts import settle_ghosts
 from pipeline.settings import folder
+from pipeline.ui import POOL, QUEUE
 
-POOL, QUEUE = "dvc", "default"
 MEMORY = "pipeline_workspace"  # a variable on the server: whose it is, and what it was given
 KINDS = {"cron": CronSchedule, "interval": IntervalSchedule, "rrule": RRuleSchedule}
 TIMES = (*KINDS, "anchor_date", "day_or", "timezone")  # keys of a schedule in prefect.yaml that say when
@@ -40,7 +40,10 @@ TIMES = (*KINDS, "anchor_date", "day_or", "timezone")  # keys of a schedule in p
 def bring_up_to_date(root: Path) -> None:
     """Pool, deployments and schedules of the project at `root`, and an end to runs that nobody executes any more."""
     document = YAML(typ="safe", pure=True).load(root / "prefect.yaml")
-    entries = {entry["name"]: entry for entry in document.get("deployments") or []}
+    listed = document.get("deployments") or []
+    if not all(isinstance(entry, dict) and entry.get("name") for entry in listed):
+        raise PipelineError("prefect.yaml: deployments: each needs a name")
+    entries = {entry["name"]: entry for entry in listed}
     with get_client(sync_client=True) as client:
         memory = _memory(client, root)
         with contextlib.suppress(ObjectAlreadyExists):
@@ -57,11 +60,11 @@ def bring_up_to_date(root: Path) -> None:
             _move_schedules(client, before[old], after[name])
             print(f"the schedules of {old} are now those of {name}")
         for name, entry in entries.items():
-            listed = {_key(schedule): schedule for schedule in entry.get("schedules") or []}
-            given = memory["schedules"].get(renamed.get(name, name), list(listed))
-            if new := [_schedule(schedule) for key, schedule in listed.items() if key not in given]:
+            planned = {_key(schedule): schedule for schedule in entry.get("schedules") or []}
+            given = memory["schedules"].get(renamed.get(name, name), list(planned))
+            if new := [_schedule(schedule) for key, schedule in planned.items() if key not in given]:
                 client.create_deployment_schedules(after[name].id, new)
-            memory["schedules"][name] = [*given, *(key for key in listed if key not in given)]
+            memory["schedules"][name] = [*given, *(key for key in planned if key not in given)]
         client.update_variable(VariableUpdate(name=MEMORY, value=json.dumps(memory | {"deployed": fingerprint})))
 
 

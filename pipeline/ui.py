@@ -16,9 +16,9 @@ from pipeline.errors import PipelineError
 from pipeline.held import held
 from pipeline.reports import REPORTS_URL, serve_reports
 from pipeline.server import announce, grant, listen, log_file, prefect_environment, serving, wait_for
-from pipeline.settings import folder
+from pipeline.settings import folder, read_settings
 
-POOL, QUEUE = "dvc", "default"  # as in deployments.py, which imports Prefect
+POOL, QUEUE = "dvc", "default"
 WORKSPACE = "PIPELINE_WORKSPACE"  # tells a worker where its copy of the project is; prefect.yaml refers to it
 
 
@@ -28,6 +28,7 @@ def serve(root: Path, port: int, limit: int) -> None:
         signal.signal(number, _interrupt)
     if not (root / "prefect.yaml").exists():
         raise PipelineError(f"{root}: no prefect.yaml; copy one that names the deployment of pipeline/flow.py:repro")
+    read_settings(root)  # which says what is wrong with the file
     listener = listen(port)
     reports = serve_reports(root, port + 1)
     access = grant(listener)
@@ -64,6 +65,5 @@ def deploy(root: Path, environment: Mapping[str, str]) -> None:
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     print(done.stdout, end="")
     if done.returncode != 0:
-        raise PipelineError(
-            (done.stderr.strip().splitlines() or ["it could not be deployed"])[-1].removeprefix("error: ")
-        )
+        said = done.stderr.strip().splitlines() or ["prefect.yaml could not be deployed"]
+        raise PipelineError(said[-1].removeprefix("error: "))
