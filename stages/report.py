@@ -6,6 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from effopd.files import atomic_path, write_json, write_text
+from effopd.findings.claims import judge_all
+from effopd.findings.datasets import read_benchmarked, read_described
+from effopd.findings.evidence import Evidence
+from effopd.findings.reading import Sources, read_results
+from effopd.findings.summary import metrics, summary
 from effopd.params.benchmark import BenchmarkParams
 from effopd.params.effopd import EffOPDParams
 from effopd.params.evaluate import EvaluateParams
@@ -15,20 +20,14 @@ from effopd.params.report import ReportParams
 from effopd.params.rl import RLParams
 from effopd.params.run import RunParams
 from effopd.params.runs import planned_runs
-from effopd.report.cards import write_cards
-from effopd.report.claims import claims
-from effopd.report.convergence import speedup
-from effopd.report.datasets import read_benchmarked, read_described
+from effopd.report.cards import CARD, write_cards
 from effopd.report.figures import save
-from effopd.report.mechanism import parts
 from effopd.report.page import SCRIPT, STYLE, TEMPLATE, render
 from effopd.report.plots import plots
-from effopd.report.provenance import revision
-from effopd.report.reading import Sources, read_results
 from effopd.report.story import chapters, figures
-from effopd.report.summary import metrics, summary
-from effopd.trajectory.layout import METRICS
+from effopd.trajectory.layout import ABOUT, METRICS
 from stages.harness import MODELS, PARAMS, Stage, environment, run
+from stages.revision import revision
 
 REPORTS = Path("reports")
 ABOUT_DATA, BENCHMARKS, BENCHMARKED = Path("data/about.json"), Path("data/benchmarks"), REPORTS / "benchmarks"
@@ -56,17 +55,20 @@ def main() -> None:
     benchmark = stage.params("benchmark", BenchmarkParams, unused=_UNUSED)
     names = planned_runs(shared.replicates, opd.sweep)
     trained = [MODELS / name.name / METRICS for name in names if (MODELS / name.name).is_dir()]
-    for read in (*trained, *asdict(SOURCES).values(), TEMPLATE, STYLE, SCRIPT):
+    for read in (*trained, *asdict(SOURCES).values(), TEMPLATE, STYLE, SCRIPT, CARD):
         if read != MODELS and (read in trained or read.exists()):
             stage.input(read)
     described = read_described(stage.input(ABOUT_DATA), stage.input(BENCHMARKS))
-    benchmarked = read_benchmarked(BENCHMARKS, stage.input(BENCHMARKED), benchmark.runs)
-    results = read_results(names, ("rl", *taken_apart.methods), SOURCES)
-
-    gain = speedup(results, params.target_share)
-    apart = parts(results, evaluate.confidence, evaluate.resamples, shared.seed)
-    verdicts = claims(results, gain, params.target_share, apart, benchmarked, evaluate.confidence)
-    story = chapters(results, gain, apart, benchmarked)
+    evidence = Evidence(
+        results=read_results(names, ("rl", *taken_apart.methods), SOURCES),
+        target_share=params.target_share,
+        confidence=evaluate.confidence,
+        resamples=evaluate.resamples,
+        seed=shared.seed,
+        benchmarked=read_benchmarked(BENCHMARKS, stage.input(BENCHMARKED), benchmark.runs),
+    )
+    claims = judge_all(evidence)
+    story = chapters(evidence)
     provenance = {
         **asdict(revision()),
         "params": {
@@ -81,32 +83,21 @@ def main() -> None:
         },
         "versions": environment(),
     }
-    page = render(
-        title=params.title,
-        results=results,
-        speedup=gain,
-        target_share=params.target_share,
-        confidence=evaluate.confidence,
-        apart=apart,
-        claims=verdicts,
-        chapters=story,
-        datasets=described,
-        provenance=provenance,
-    )
+    page = render(params.title, evidence, claims, story, described, provenance)
 
     stage.check_unchanged()
     with atomic_path(REPORTS / "figures") as folder:
         save(figures(story), folder)
-        plots(results, apart, folder / "dvc")
+        plots(evidence, folder / "dvc")
     with atomic_path(REPORTS / "cards") as folder:
-        write_cards(results, provenance, folder)
-    write_json(REPORTS / "summary.json", summary(results, gain, verdicts, apart, provenance, benchmarked))
-    write_json(REPORTS / "metrics.json", metrics(results, gain, apart))
+        write_cards(evidence.results, provenance, folder)
+    write_json(REPORTS / "summary.json", summary(evidence, claims, provenance))
+    write_json(REPORTS / "metrics.json", metrics(evidence))
     write_text(REPORTS / "index.html", page)
-    dropped = {file.parent for file in MODELS.glob(f"[!.]*/{METRICS}")} - {MODELS / name.name for name in names}
-    for folder in sorted(dropped - {MODELS / "base"}):
+    dropped = {file.parent for file in MODELS.glob(f"[!.]*/{ABOUT}")} - {MODELS / name.name for name in names}
+    for folder in sorted(dropped):
         print(f"{folder} is of no run that {PARAMS} asks for: `make tidy` puts such results away, and DVC keeps them")
-    print(f"{REPORTS / 'index.html'}: " + ", ".join(f"{claim.name} {claim.verdict}" for claim in verdicts))
+    print(f"{REPORTS / 'index.html'}: " + ", ".join(f"{claim.name} {claim.verdict}" for claim in claims))
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""From measurements to a page: what was reached when, a verdict for each claim, figures, words."""
+"""How findings are shown: figures, chapters, the page, model cards."""

@@ -1,147 +1,134 @@
-"""What a figure is, the colours that every figure shares, and how figures are saved."""
+"""What a figure is, its look on light and dark ground, and how figures are saved."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from itertools import cycle
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-import altair as alt
 import vl_convert as vlc
 
-from effopd.report.results import Results, Run
+from effopd.findings.measures import label_of
+from effopd.findings.results import Results, Run
+from effopd.params.section import read_yaml
 
 Row = dict[str, Any]
+CHARTS = Path(__file__).with_name("charts.yaml")
 
-LABELS = {"rl": "RL", "opd": "OPD", "effopd": "EffOPD"}
 PALETTE = {"rl": "#d55e00", "opd": "#2a7fc9", "effopd": "#009e73"}
 """A colour for each method, told apart by colour-blind readers (after Okabe & Ito) on light and dark ground."""
 MORE_COLOURS = ("#cc79a7", "#b8860b", "#8c6bb1", "#7f7f7f", "#5f9ea0", "#a0522d")
 """For methods without a colour of their own and for runs of the sweep, in their order."""
-GREY = "#808080"  # readable on light and dark ground: reference lines, the paper's numbers
 
 LIGHT = {"text": "#1f2328", "muted": "#57606a", "grid": "#d8dee4", "ground": "#ffffff"}
 DARK = {"text": "#e6edf3", "muted": "#9da7b3", "grid": "#30363d", "ground": "#161b22"}
-FONT = "system-ui, -apple-system, Segoe UI, Roboto, sans-serif"
 
 
 @dataclass(frozen=True)
-class Choice:
-    """A row of buttons that sets the chart's parameter `param` to one of `options`, at first the first one."""
+class Control:
+    """A row of buttons that sets the chart's parameter `param` to one of `values`, at first the first one.
 
-    param: str
-    label: str
-    options: Sequence[str]
-
-    @property
-    def start(self) -> str:
-        return self.options[0]
-
-
-@dataclass(frozen=True)
-class Slider:
-    """A slider, with a play button, that sets `param` to one of `values`, at first the last one.
-
-    words: what each value is called.
+    words: what each value is called on a slider with a play button instead, which begins at the last one.
     """
 
     param: str
     label: str
-    values: Sequence[float]
-    words: Sequence[str]
+    values: Sequence[Any]
+    words: Sequence[str] = ()
 
     @property
-    def start(self) -> float:
-        return self.values[-1]
+    def start(self) -> Any:
+        return self.values[-1 if self.words else 0]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What a chart shows.
+
+    rows: all with the same keys, for NAME.csv. said: the numbers of the caption, in words, by name, as in story.yaml.
+    controls: what a reader can change. fills: what stands for "$name" in charts.yaml. more: other datasets, by name.
+    """
+
+    rows: Sequence[Row]
+    said: Mapping[str, str]
+    controls: Sequence[Control] = ()
+    fills: Mapping[str, Any] = field(default_factory=dict)
+    more: Mapping[str, Sequence[Row]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart and what is said about it.
+    """A drawing and what story.yaml says about it.
 
-    caption: a paragraph made of measured numbers. description: what the chart shows, for those who do not see it.
-    rows: the data behind it, all with the same keys, for NAME.csv. wide: needs the page's whole width.
-    controls: what a reader can change; the chart uses their `param` in its expressions.
+    caption: with the names of the drawing's numbers in braces. description: what the chart shows, for those who do not
+    see it. wide: needs the page's whole width.
     """
 
     name: str
     title: str
     caption: str
     description: str
-    chart: alt.LayerChart | alt.Chart
-    rows: Sequence[Row]
+    drawing: Drawing
     wide: bool = False
-    controls: Sequence[Choice | Slider] = ()
+
+    @property
+    def told(self) -> str:
+        """The caption with its numbers."""
+        return self.caption.format(**self.drawing.said)
 
     @cached_property
     def spec(self) -> Row:
         """Vega-Lite as JSON values, as wide as its container."""
-        chart = self.chart.properties(width="container", height=300 if self.wide else 240)
-        params = [{"name": control.param, "value": control.start} for control in self.controls]
-        spec = chart.to_dict(validate=False)  # checked when it is compiled
-        return {"autosize": {"type": "fit-x", "contains": "padding"}, **spec, "params": params}
+        datasets = {"rows": self.drawing.rows, **self.drawing.more}
+        return {
+            "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+            "autosize": {"type": "fit-x", "contains": "padding"},
+            "width": "container",
+            "height": 300 if self.wide else 240,
+            "params": [{"name": control.param, "value": control.start} for control in self.drawing.controls],
+            "datasets": {name: [_short(row) for row in rows] for name, rows in datasets.items()},
+            "data": {"name": "rows"},
+            **_filled(_charts()[self.name], PALETTE | dict(self.drawing.fills)),
+        }
 
 
 def label(run: Run) -> str:
     """What a run is called in legends: its method, and its rate if it belongs to the sweep."""
-    name = LABELS.get(run.method, run.method)
-    return name if run.rate is None else f"{name} at {run.rate:g}"
+    return label_of(run.method) + ("" if run.rate is None else f" at {run.rate:g}")
 
 
-def colours(results: Results, methods: Sequence[str] | None = None, with_sweep: bool = False) -> alt.Color:
-    """The colour channel, for a field `method` that holds labels: the same colour for a method in every figure."""
+def colours(results: Results, methods: Iterable[str] | None = None, with_sweep: bool = False) -> dict[str, list[str]]:
+    """The scale of a field that holds labels: the same colour for a method in every figure."""
     spare = cycle(MORE_COLOURS)
     by_method = {method: PALETTE.get(method) or next(spare) for method in results.methods}
-    shown = results.methods if methods is None else methods
-    by_label = {LABELS.get(method, method): by_method[method] for method in shown}
+    by_label = {label_of(method): by_method[method] for method in (results.methods if methods is None else methods)}
     if with_sweep:
         by_label |= {label(run): next(spare) for run in results.sweep}
-    scale = alt.Scale(domain=list(by_label), range=list(by_label.values()))
-    return alt.Color("method:N", title=None, scale=scale, legend=legend(2, lines=True) if with_sweep else legend(3))
+    return {"domain": list(by_label), "range": list(by_label.values())}
 
 
-def legend(columns: int, lines: bool = False) -> alt.Legend:
-    """Above the chart, in as many columns as a phone has room for; `lines` show how they are dashed."""
-    if lines:
-        return alt.Legend(orient="top", columns=columns, symbolOpacity=1, symbolType="stroke", symbolSize=300)
-    return alt.Legend(orient="top", columns=columns, symbolOpacity=1)
-
-
-def named_axis(expression: str) -> alt.TitleParams:
-    """A title in place of an axis title, below the chart, from an expression: axis titles cannot change."""
-    return alt.TitleParams(text=alt.ExprRef(expression), orient="bottom", anchor="middle")
+def medians(rows: Iterable[Row], by: Sequence[str], of: Sequence[str]) -> list[Row]:
+    """One row for all that are equal in `by`: the medians of the others that were measured, in order of appearance."""
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[key] for key in by), []).append(row)
+    found = []
+    for place, group in groups.items():
+        known = {key: [row[key] for row in group if row[key] is not None] for key in of}
+        values = {key: median(each) if each else None for key, each in known.items()}
+        found.append(dict(zip(by, place, strict=True)) | values)
+    return found
 
 
 def theme(shades: Mapping[str, str]) -> Row:
     """Vega-Lite's config for one ground."""
-    axis = {
-        "labelColor": shades["muted"],
-        "titleColor": shades["text"],
-        "gridColor": shades["grid"],
-        "domainColor": shades["grid"],
-        "tickColor": shades["grid"],
-        "labelFontSize": 12,
-        "titleFontSize": 12,
-        "titleFontWeight": "normal",
-    }
-    key = {"labelColor": shades["text"], "titleColor": shades["text"], "labelFontSize": 12, "labelLimit": 220}
-    return {
-        "aria": False,  # the page describes each chart as a whole
-        "background": "transparent",
-        "font": FONT,
-        "view": {"stroke": None},
-        "axis": axis,
-        "axisQuantitative": {"tickCount": 6},
-        "title": {"color": shades["text"], "fontSize": 12, "fontWeight": "normal", "offset": 4},
-        "rule": {"color": shades["text"]},
-        "tick": {"color": shades["text"]},
-        "legend": key | {"symbolStrokeWidth": 3, "columnPadding": 16},
-        "text": {"color": shades["text"], "font": FONT, "fontSize": 12},
-    }
+    config: Row = _filled(_charts()["theme"], shades)
+    return config
 
 
 def save(figures: Sequence[Figure], folder: Path) -> None:
@@ -152,7 +139,7 @@ def save(figures: Sequence[Figure], folder: Path) -> None:
         spec = {**figure.spec, "width": 720 if figure.wide else 440}
         svg = vlc.vegalite_to_svg(spec, config=config, allowed_base_urls=[])
         (folder / f"{figure.name}.svg").write_text(svg + "\n", encoding="utf-8")
-        save_csv(folder / f"{figure.name}.csv", figure.rows)
+        save_csv(folder / f"{figure.name}.csv", figure.drawing.rows)
 
 
 def save_csv(path: Path, rows: Sequence[Row]) -> None:
@@ -163,12 +150,20 @@ def save_csv(path: Path, rows: Sequence[Row]) -> None:
         writer.writerows(rows)
 
 
-def data(rows: Sequence[Row]) -> alt.Data:
-    """Rows inside the chart; seven digits are more than a screen shows."""
-    short = [{key: float(f"{v:.7g}") if isinstance(v, float) else v for key, v in row.items()} for row in rows]
-    return alt.Data(values=short)
+@cache
+def _charts() -> Row:
+    return read_yaml(CHARTS)
 
 
-def layered(*charts: alt.Chart | alt.LayerChart) -> alt.LayerChart:
-    """Charts drawn over each other, the first one lowest."""
-    return alt.LayerChart(layer=list(charts))
+def _short(row: Row) -> Row:
+    """Seven digits are more than a screen shows."""
+    return {key: float(f"{value:.7g}") if isinstance(value, float) else value for key, value in row.items()}
+
+
+def _filled(part: Any, fills: Mapping[str, Any]) -> Any:
+    """Part of a chart, with what stands for each "$name"."""
+    if isinstance(part, dict):
+        return {key: _filled(value, fills) for key, value in part.items()}
+    if isinstance(part, list):
+        return [_filled(value, fills) for value in part]
+    return fills[part[1:]] if isinstance(part, str) and part.startswith("$") else part

@@ -76,8 +76,8 @@ for (const button of document.querySelectorAll("button.play")) {
 
 for (const input of document.querySelectorAll("input[name=theme]")) {
   input.addEventListener("input", () => {
-    if (input.value) document.documentElement.dataset.theme = input.value;
-    else delete document.documentElement.dataset.theme;
+    if (input.value === "system") delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = input.value;
     drawAll();
   });
 }

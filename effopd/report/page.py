@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, get_args
@@ -14,85 +14,58 @@ import vl_convert as vlc
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from effopd.report.convergence import Speedup
-from effopd.report.datasets import Described
-from effopd.report.estimates import final_accuracy, top1_is_spectral
-from effopd.report.figures import DARK, LABELS, LIGHT, Choice, Figure, Slider, theme
-from effopd.report.interventions import defined
-from effopd.report.mechanism import Parts
-from effopd.report.ratios import NEVER, UNMEASURED, median_in_words, range_in_words
-from effopd.report.results import Results
-from effopd.report.updates import PAPER_MODELS, spectral_methods, spectral_table
-from effopd.report.verdicts import Claim, Verdict
+from effopd.findings import words
+from effopd.findings.comparisons import Judged, Verdict
+from effopd.findings.datasets import Described
+from effopd.findings.estimates import defined, final_accuracy, top1_is_spectral
+from effopd.findings.evidence import Evidence
+from effopd.findings.measures import label_of
+from effopd.report.figures import DARK, LIGHT, theme
+from effopd.report.story import Chapter
+from effopd.report.updates import PAPER_MODELS, spectral_table
 
 TABLED = "lock-in"
 """The chapter that ends with the spectral table."""
+BESIDE = {"beta": "rescaling", "benchmarks": "spectral_table"}
+"""Where the claims of a figure stand when there is nothing to draw in it."""
 TEMPLATE, STYLE, SCRIPT = (Path(__file__).with_name(f"page.{kind}") for kind in ("html", "css", "js"))
 
 
-@dataclass(frozen=True)
-class Headline:
-    """One number in large type, and what it is."""
-
-    value: str
-    label: str
-
-
-@dataclass(frozen=True)
-class Chapter:
-    """A heading, what to know before its figures, and the figures."""
-
-    name: str
-    title: str
-    text: str
-    figures: Sequence[Figure]
-
-
 def render(
-    *,
     title: str,
-    results: Results,
-    speedup: Speedup,
-    target_share: float,
-    confidence: float,
-    apart: Parts,
-    claims: Sequence[Claim],
+    evidence: Evidence,
+    claims: Sequence[Judged],
     chapters: Sequence[Chapter],
     datasets: Sequence[Described],
     provenance: Mapping[str, Any],
 ) -> str:
     """The page as HTML. The same arguments give the same text."""
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     figures = [figure for chapter in chapters for figure in chapter.figures]
-    table_methods = spectral_methods(results)
-    placed = place(claims, chapters, has_table=bool(table_methods))
+    results = evidence.results
+    placed = place(claims, chapters, has_table=bool(results.decomposed))
     drawn = {
         "specs": {figure.name: figure.spec for figure in figures},
-        "controls": {figure.name: {one.param: _control(one) for one in figure.controls} for figure in figures},
+        "controls": {figure.name: {one.param: asdict(one) for one in figure.drawing.controls} for figure in figures},
         "light": theme(LIGHT),
         "dark": theme(DARK),
     }
+    told = [claim.name for others in placed.values() for claim in others]
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         title=title,
-        zip=zip,
+        label_of=label_of,
         tabled=TABLED,
         tally=tally(claims),
-        control_data=_control_data,
-        confidence=f"{confidence * 100:g}",
-        headlines=headlines(results, speedup, apart),
+        headlines=headlines(evidence),
         claims=claims,
         placed=placed,
-        undrawn=[claim for claim in claims if not any(claim in others for others in placed.values())],
+        undrawn=[claim for claim in claims if claim.name not in told],
         chapters=chapters,
         datasets=datasets,
-        limits=limits(results, target_share, apart),
+        evidence=evidence,
+        results=results,
         table=spectral_table(results),
-        table_methods=table_methods,
+        table_methods=[label_of(method) for method in results.decomposed],
         paper_models=PAPER_MODELS,
         top1_is_spectral=top1_is_spectral(results),
         provenance=provenance,
@@ -104,86 +77,48 @@ def render(
     )
 
 
-def place(claims: Sequence[Claim], chapters: Sequence[Chapter], has_table: bool) -> dict[str, list[Claim]]:
+def place(claims: Sequence[Judged], chapters: Sequence[Chapter], has_table: bool) -> dict[str, list[Judged]]:
     """The claims that each chapter's figures, or its table, speak to, by the name of the chapter."""
-    found = {}
-    for chapter in chapters:
-        drawn = {figure.name for figure in chapter.figures}
-        drawn |= {"spectral_table"} if has_table and chapter.name == TABLED else set()
-        found[chapter.name] = [claim for claim in claims if claim.figure in drawn]
+    chapter_of = {figure.name: chapter.name for chapter in chapters for figure in chapter.figures}
+    if has_table:
+        chapter_of["spectral_table"] = TABLED
+    found: dict[str, list[Judged]] = {chapter.name: [] for chapter in chapters}
+    for claim in claims:
+        figure = claim.figure if claim.figure in chapter_of else BESIDE.get(claim.figure)
+        if figure is not None and chapter_of.get(figure) in found:
+            found[chapter_of[figure]].append(replace(claim, figure=figure))
     return found
 
 
-def headlines(results: Results, speedup: Speedup, apart: Parts) -> list[Headline]:
-    """Accuracies and speed-ups, medians with their range over replicates; what was not measured says so."""
-    found = [Headline(f"{results.base.accuracy:.2f}", "accuracy of the base")]
+def headlines(evidence: Evidence) -> list[tuple[str, str]]:
+    """In large type, with what it is: accuracies, and medians of speed-ups with what became of every replicate."""
+    results, speedup = evidence.results, evidence.speedup
+    found = [(f"{results.base.accuracy:.2f}", "accuracy of the base")]
     for method in results.methods:
-        if estimate := final_accuracy(results.of(method)):
-            found.append(Headline(f"{estimate.mean:.2f}", f"accuracy of {LABELS.get(method, method)}"))
-    for name, words in (
+        if end := final_accuracy(results.of(method)):
+            found.append((f"{end.value:.2f}", f"accuracy of {label_of(method)}"))
+    for name, about in (
         ("steps", "EffOPD's speed-up over OPD, in steps"),
         ("wall", "its speed-up in wall time, validation included"),
         ("best_lr_steps", "its speed-up in steps over OPD's best rate"),
     ):
         if speedup.replicates:
-            found.append(_speedup(speedup, name, words))
-    if "opd" in apart:
-        early = apart["opd"].rows("rescaling", beta=1.0)[0]
-        kept = defined(apart["opd"].kept(early).value)
-        words = f"of OPD's final accuracy from its update at {(early.progress or 0) * 100:g} % of training, stretched"
-        found.append(Headline("–" if kept is None else f"{kept * 100:.0f} %", words))
+            median = words.median_ratio(speedup, name, ".1f")
+            each = words.range_of_ratios(speedup, name, ".1f")
+            value = {words.NEVER: "never", words.UNMEASURED: "–"}.get(median, f"{median}×")
+            found.append((value, about + (f" ({each})" if each else "")))
+    if one := evidence.apart.get("opd"):
+        kept = defined(one.kept(one.stretched).value)
+        progress = f"{(one.stretched.progress or 0) * 100:g} %"
+        about = f"of OPD's final accuracy from its update at {progress} of training, stretched"
+        found.append(("–" if kept is None else f"{kept * 100:.0f} %", about))
     return found
 
 
-def _speedup(speedup: Speedup, name: str, words: str) -> Headline:
-    """A median speed-up; beside it what became of every replicate."""
-    value = {NEVER: "never", UNMEASURED: "–"}.get(median_in_words(speedup, name))
-    each = range_in_words(speedup, name, ".1f")
-    return Headline(value or f"{getattr(speedup, name):.1f}×", words + (f" ({each})" if each else ""))
-
-
-def tally(claims: Sequence[Claim]) -> str:
+def tally(claims: Sequence[Judged]) -> str:
     """How many claims got each verdict."""
     counts = Counter(claim.verdict for claim in claims)
     return ", ".join(f"{counts[verdict]} {verdict}" for verdict in get_args(Verdict) if counts[verdict])
-
-
-def limits(results: Results, target_share: float, apart: Parts) -> list[str]:
-    """What a reader should know before believing the page; each sentence only where it holds."""
-    trained = ", ".join(f"{len(results.of(method))} of {LABELS.get(method, method)}" for method in results.methods)
-    said = [
-        f"Accuracies are measured on {results.base.n} problems; their intervals tell of the problems drawn, "
-        f"not of the training seed. Replicates: {trained}. Of a method with one nothing is known of its spread.",
-        f"Convergence means: the first time that the learning curve crosses {target_share * 100:g} % of the final "
-        "accuracy of OPD in the same replicate, interpolated in the logarithm of the cost between checkpoints. The "
-        "curve is noisy, so a lucky checkpoint counts.",
-        "Wall time is that of the machine that trained the runs, and comparable only if nothing else ran beside them.",
-        "Alignment is with a run's own last checkpoint: a run that is stopped earlier is aligned sooner.",
-    ]
-    if results.missing:
-        said.insert(0, f"Looked for, not found, and left out: {', '.join(results.missing)}.")
-    if results.sweep:
-        said.append(
-            "The best learning rate is chosen after the fact, by the fewest steps to the target, which favours OPD. "
-            "Each rate of the sweep was trained once."
-        )
-    if apart:
-        samples = next(iter(apart.values()))
-        said.append(
-            f"Interventions are scored on the same {samples.ends[0].n} problems with common random numbers, so "
-            "differences are compared in pairs. Parts of an update are shorter than the whole, so a window that gains "
-            "little may be short rather than unimportant."
-        )
-        said.append(
-            "Recovered shares are of the final accuracy, as in the paper, which a base that is right by itself makes "
-            "large, and of the gain over the base, which is the stricter one."
-        )
-    if top1_is_spectral(results):
-        said.append(
-            "The weight matrices have ranks of 100 or less, so their leading 1 % is one component, and the top-1 % "
-            "norm ratio is the spectral/Frobenius ratio."
-        )
-    return said
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
@@ -195,18 +130,6 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
         else:
             rows.append((f"{prefix}{key}", json.dumps(value, ensure_ascii=False)))
     return rows
-
-
-def _control(control: Choice | Slider) -> dict[str, Sequence[str] | Sequence[float]]:
-    """What the script needs to know of a control."""
-    if isinstance(control, Slider):
-        return {"values": control.values, "words": control.words}
-    return {"values": control.options}
-
-
-def _control_data(figure: str, param: str) -> Markup:
-    """The attributes by which the script finds what a radio button sets."""
-    return Markup('data-chart="{}" data-param="{}"').format(figure, param)
 
 
 def _script(value: object) -> Markup:

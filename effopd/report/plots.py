@@ -6,18 +6,14 @@ zeros.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from pathlib import Path
-from statistics import median
 
-from effopd.report.figures import Row, save_csv
-from effopd.report.mechanism import Parts
-from effopd.report.results import Results, Run
-
-Points = Iterable[tuple[float, float | None]]
+from effopd.findings.estimates import aligned
+from effopd.findings.evidence import Evidence
+from effopd.report.figures import Row, medians, save_csv
 
 
-def plots(results: Results, apart: Parts, folder: Path) -> None:
+def plots(evidence: Evidence, folder: Path) -> None:
     """Write a table for each method.
 
     learning_curve_METHOD.csv: accuracy by step. alignment_METHOD.csv: alignment by share of training. For the methods
@@ -25,30 +21,18 @@ def plots(results: Results, apart: Parts, folder: Path) -> None:
     checkpoint by share of training.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for method in results.methods:
-        runs = results.of(method)
-        save_csv(folder / f"learning_curve_{method}.csv", _medians(runs, "step", method, _accuracy))
-        save_csv(folder / f"alignment_{method}.csv", _medians(runs, "progress", method, _alignment))
-    for method, one in apart.items():
-        line = sorted(one.rows("alpha"), key=lambda row: row.alpha or 0)
-        save_csv(folder / f"alpha_{method}.csv", [{"alpha": r.alpha, method: one.accuracy(r).value} for r in line])
-        early = sorted(one.rows("rescaling", beta=1.0), key=lambda row: row.progress or 0)
-        rows = [{"progress": r.progress, method: one.accuracy(r).value} for r in early]
-        save_csv(folder / f"rescaling_{method}.csv", rows)
 
+    def write(name: str, axis: str, method: str, points: list[tuple[float, float]]) -> None:
+        rows: list[Row] = [{axis: at, method: value} for at, value in sorted(points)]
+        save_csv(folder / f"{name}_{method}.csv", medians(rows, (axis,), (method,)))
 
-def _medians(runs: Iterable[Run], axis: str, name: str, points: Callable[[Run], Points]) -> list[Row]:
-    values: dict[float, list[float]] = {}
-    for run in runs:
-        for at, value in points(run):
-            if value is not None:
-                values.setdefault(at, []).append(value)
-    return [{axis: at, name: median(found)} for at, found in sorted(values.items())]
-
-
-def _accuracy(run: Run) -> Points:
-    return ((point.step, point.accuracy) for point in run.curve)
-
-
-def _alignment(run: Run) -> Points:
-    return ((row.progress, row.top_k_cosine) for row in (run.spectral.alignment if run.spectral else ()))
+    for method in evidence.results.methods:
+        runs = evidence.results.of(method)
+        write("learning_curve", "step", method, [(point.step, point.accuracy) for run in runs for point in run.curve])
+        write("alignment", "progress", method, [point for run in runs for point in aligned(run)])
+    for method, one in evidence.apart.items():
+        for name, axis, rows in (
+            ("alpha", "alpha", one.rows("alpha")),
+            ("rescaling", "progress", one.rows("rescaling", beta=1.0)),
+        ):
+            write(name, axis, method, [(getattr(row, axis), one.accuracy(row).value) for row in rows])

@@ -1,97 +1,60 @@
-"""The order in which the page tells its story."""
+"""The order in which the page tells its story, and its words: story.yaml, with the numbers of each figure filled in."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from effopd.report import geometry, learning, updates
-from effopd.report.convergence import Speedup
-from effopd.report.datasets import Benchmarked, benchmarks
-from effopd.report.extrapolation import extrapolation
-from effopd.report.figures import Figure
+from effopd.findings.evidence import Evidence
+from effopd.params.section import read_yaml
+from effopd.report import geometry, learning, parts, updates
+from effopd.report.figures import Drawing, Figure
 from effopd.report.leaps import leaps
-from effopd.report.mechanism import Parts, mechanism
-from effopd.report.page import Chapter
-from effopd.report.results import Results
+
+STORY = Path(__file__).with_name("story.yaml")
+DRAWN: dict[str, Callable[[Evidence], Drawing | None]] = {
+    "paths": geometry.paths,
+    "training": learning.training_curves,
+    "learning_curves": learning.learning_curves,
+    "alpha": parts.alpha,
+    "modules": parts.modules,
+    "windows": parts.windows,
+    "norms": geometry.layer_norms,
+    "norm_map": geometry.norm_map,
+    "rescaling": parts.rescaling,
+    "beta": parts.beta,
+    "alignment": updates.alignment,
+    "spectra": geometry.spectra,
+    "rates": updates.rates,
+    "truncation": parts.truncation,
+    "candidates": leaps,
+    "extrapolation": parts.extrapolation,
+    "speedup": learning.speedups,
+    "benchmarks": learning.benchmarks,
+}
+"""What draws each figure of story.yaml; None, or no rows, where there is nothing to draw."""
 
 
-def chapters(
-    results: Results, speedup: Speedup, apart: Parts, benchmarked: Sequence[Benchmarked] = ()
-) -> tuple[Chapter, ...]:
-    """Runs, convergence, redundancy avoidance, lock-in, EffOPD step by step, results."""
-    parts = mechanism(results, apart)
-    told: tuple[tuple[str, str, str, Sequence[Figure | None]], ...] = (
-        (
-            "runs",
-            "The runs",
-            "All runs start from the same base. "
-            + ("Reinforcement learning (RL) rewards its own right answers. " if results.of("rl") else "")
-            + "In on-policy distillation (OPD) the student samples and a teacher scores each token. EffOPD is OPD "
-            "that leaps along its last update at steps 1, 2, 4, 8, …",
-            (geometry.paths(results), learning.training_curves(results)),
-        ),
-        (
-            "convergence",
-            "Convergence",
-            "Steps hide what validation costs, so the same curves are shown against sampled tokens and wall time, both "
-            "of which contain it.",
-            (learning.learning_curves(results, speedup),),
-        ),
-        (
-            "redundancy",
-            "Redundancy avoidance: which parts of the update matter",
-            "Parts of a trained update are put on the base, everything else stays as it was, and the result is "
-            "evaluated. Does accuracy come with length? Which modules and layers carry it? And does the update go "
-            "there?",
-            (
-                parts.get("alpha"),
-                parts.get("modules"),
-                parts.get("windows"),
-                geometry.layer_norms(results),
-                geometry.norm_map(results),
-            ),
-        ),
-        (
-            "lock-in",
-            "Lock-in: how early the direction is found",
-            "If the direction is right early and only the length is missing, then an early update, stretched, should "
-            "do what the final one does, and its leading singular vectors should be the final ones already.",
-            (
-                parts.get("rescaling"),
-                parts.get("beta"),
-                updates.alignment(results),
-                geometry.spectra(results),
-                updates.rates(results),
-                parts.get("truncation"),
-            ),
-        ),
-        (
-            "leaps",
-            "Leaps: checked candidate by candidate, or fixed",
-            "At each trigger EffOPD scores the trained weights W on validation problems, then W + m · Δ for one "
-            "multiplier m after another until one falls behind the best so far. The last one that did not is kept. "
-            "Fixed extrapolation scores nothing: it predicts the final weights from the first checkpoints, by a line "
-            "through the base (linear), the leading direction of each update over time (RELEX) or a regression with "
-            "accuracy (AlphaOPD).",
-            (leaps(results), extrapolation(results, apart)),
-        ),
-        (
-            "results",
-            "Results",
-            "How much sooner, in which cost, and on which problems. "
-            + (
-                "A speed-up over one learning rate proves little, so it is also given against the best of a sweep."
-                if results.sweep
-                else "No other learning rate was tried, so a tuned one may be faster."
-            ),
-            (learning.speedups(speedup), benchmarks(benchmarked)),
-        ),
-    )
-    found = (
-        Chapter(name, title, text, [figure for figure in drawn if figure is not None and figure.rows])
-        for name, title, text, drawn in told
-    )
-    return tuple(chapter for chapter in found if chapter.figures)
+@dataclass(frozen=True)
+class Chapter:
+    """A heading, what to know before its figures, and the figures."""
+
+    name: str
+    title: str
+    text: str
+    figures: Sequence[Figure]
+
+
+def chapters(evidence: Evidence) -> tuple[Chapter, ...]:
+    """All chapters that have a figure, with those figures that have data."""
+    drawings = {name: drawing for name, draw in DRAWN.items() if (drawing := draw(evidence)) and drawing.rows}
+    told = []
+    for chapter in read_yaml(STORY)["chapters"]:
+        shown = [words for words in chapter.pop("figures") if words["name"] in drawings]
+        figures = tuple(Figure(**words, drawing=drawings[words["name"]]) for words in shown)
+        told.append(Chapter(**chapter, figures=figures))
+    return tuple(chapter for chapter in told if chapter.figures)
 
 
 def figures(chapters: Sequence[Chapter]) -> list[Figure]:

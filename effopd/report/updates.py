@@ -2,191 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from statistics import median
+from effopd.findings import measures, words
+from effopd.findings.estimates import measured, middle
+from effopd.findings.evidence import Evidence
+from effopd.findings.results import Results
+from effopd.report.figures import Control, Drawing, Row, colours, label, medians
 
-import altair as alt
-
-from effopd.report.estimates import Measure, alignment_at, measured, middle
-from effopd.report.figures import GREY, LABELS, PALETTE, Choice, Figure, Row, colours, data, label, layered
-from effopd.report.geometry import analysed
-from effopd.report.results import Results, Spectral
-
-PAPER_ALIGNMENT = {"progress": 0.1, "alignment": 0.72}
-"""OPD at 10 % of training (arXiv 2605.11739)."""
-AT_A_RATE: dict[str, tuple[Callable[[Spectral], float | None], str]] = {
-    "update norm": (lambda s: s.total_update_norm, ".3g"),
-    "effective rank": (lambda s: s.effective_rank, ".1f"),
-    "spectral / Frobenius ratio": (lambda s: s.spectral_frobenius_ratio, ".1%"),
-    "alignment at 10 % of training": (lambda s: alignment_at(s, 0.1, "top_k_cosine"), ".2f"),
-}
-PAPER_MODELS = ("1.5B", "4B", "8B", "14B")
-
-
-@dataclass(frozen=True)
-class TableRow:
-    """ours: a cell for each method; paper: RL / OPD for each of PAPER_MODELS."""
-
-    name: str
-    ours: tuple[str, ...]
-    paper: tuple[str, ...]
-
-
-MEASURES: dict[str, Measure] = {"singular vectors, one by one": "top_k_cosine", "their subspaces": "principal_angle"}
+AT_A_RATE = (
+    measures.UPDATE_NORM,
+    measures.TABLE_1["effective_rank"],
+    measures.TABLE_1["spectral_frobenius_ratio"],
+    measures.aligned_at(0.1),
+)
+ALIGNMENTS = {"singular vectors, one by one": "top_k_cosine", "their subspaces": "principal_angle"}
 """The paper's measure, and one that swaps of near-equal singular values do not lower."""
+PAPER_MODELS = ("1.5B", "4B", "8B", "14B")
+NO_PAPER = ("–",) * len(PAPER_MODELS)
+TABLE: tuple[tuple[measures.Measure, tuple[str, ...]], ...] = (
+    (measures.TABLE_1["spectral_norm"], (".094 / .113", ".007 / .009", ".004 / .005", ".056 / .063")),
+    (
+        measures.TABLE_1["spectral_frobenius_ratio"],
+        ("33.2 / 39.6 %", "19.7 / 25.7 %", "32.7 / 36.8 %", "24.4 / 28.1 %"),
+    ),
+    (measures.TABLE_1["effective_rank"], ("964 / 778", "1908 / 1587", "2754 / 2341", "3174 / 2937")),
+    (measures.TABLE_1["top1_norm_ratio"], ("78.1 / 92.3 %", "79.2 / 93.4 %", "88.5 / 94.7 %", "81.2 / 94.5 %")),
+    (measures.EMBEDDING_COSINE, (".9156 / .9412", ".9672 / .9851", ".9421 / .9752", ".8961 / .9512")),
+    (measures.UPDATE_NORM, NO_PAPER),
+    (measures.PATH_VARIANCE, NO_PAPER),
+)
+"""What is measured on an update, and the paper's Table 1 and embedding cosines: RL / OPD, for each of its models."""
 
 
-def alignment(results: Results) -> Figure:
+def spectral_table(results: Results) -> list[tuple[str, list[str], tuple[str, ...]]]:
+    """Of each measure the name, medians over replicates with their range by method, and the paper's numbers."""
+    found = []
+    for measure, paper in TABLE:
+        runs = [measured(results.of(method), measure.of) for method in results.decomposed]
+        found.append((measure.label, [words.spread(values, measure.form) for values in runs], paper))
+    return found
+
+
+def alignment(evidence: Evidence) -> Drawing:
     """The update at each checkpoint against the final one."""
+    results = evidence.results
     rows = [
-        {
-            "run": run.name,
-            "method": label(run),
-            "measure": name,
-            "progress": row.progress,
-            "step": row.step,
-            "alignment": value,
-        }
+        {"run": run.name, "method": label(run), "measure": name, "progress": row.progress, "step": row.step}
+        | {"alignment": value}
         for run in results.runs
         if run.spectral is not None and run.rate is None
         for row in run.spectral.alignment
-        for name, measure in MEASURES.items()
-        if (value := getattr(row, measure)) is not None
+        for name, field in ALIGNMENTS.items()
+        if (value := getattr(row, field)) is not None
     ]
-    groups: dict[tuple[str, str, float], list[float]] = {}
-    for row in rows:
-        groups.setdefault((row["method"], row["measure"], row["progress"]), []).append(row["alignment"])
-    medians: list[Row] = [
-        {"method": m, "measure": name, "progress": p, "alignment": median(values)}
-        for (m, name, p), values in groups.items()
-    ]
-    x = alt.X(
-        "progress:Q",
-        title="share of training",
-        axis=alt.Axis(format="%", grid=False, values=[0, 0.25, 0.5, 0.75, 1]),
-        scale=alt.Scale(domain=[0, 1]),
-    )
-    y = alt.Y("alignment:Q", title="mean cosine", scale=alt.Scale(domain=[0, 1]))
-    colour = colours(results, analysed(results))
-    thin = alt.Chart(data(rows)).transform_filter("datum.measure == measure").encode(x=x, y=y, color=colour)
-    thick = alt.Chart(data(medians)).transform_filter("datum.measure == measure")
-    paper = {**PAPER_ALIGNMENT, "name": "paper, OPD", "measure": next(iter(MEASURES))}
-    mark = alt.Chart(data([paper])).transform_filter("datum.measure == measure").encode(x=x, y=y)
     said = []
-    for method in analysed(results):
-        early = [(at, middle(_at(results, method, at))) for at in (0.1, 0.2, 0.5)]
+    for method in results.decomposed:
+        early = [(at, middle(measured(results.of(method), measures.aligned_at(at).of))) for at in (0.1, 0.2, 0.5)]
         found = [f"{value:.2f} at {at * 100:g} %" for at, value in early if value is not None]
-        said.append(f"{LABELS.get(method, method)} {', '.join(found) if found else 'has no checkpoint that early'}")
-    return Figure(
-        name="alignment",
-        title="Alignment with the final update",
-        caption=f"Leading singular vectors of the update at each checkpoint, compared with the last one's. Medians "
-        f"over replicates, vector by vector: {'; '.join(said)} of training. The grey diamond is the paper's: OPD 0.72 "
-        "at 10 %, which its RL reaches at 60–70 %.",
-        description="Line chart of the alignment of each checkpoint's update with the final one, over training.",
-        chart=layered(
-            thin.mark_line(strokeWidth=1, opacity=0.5).encode(detail="run:N"),
-            thick.mark_line(strokeWidth=2.5).encode(x=x, y=y, color=colour),
-            thin.mark_circle(size=28, opacity=0.9).encode(tooltip=["run:N", "step:Q", "progress:Q", "alignment:Q"]),
-            mark.mark_point(shape="diamond", size=90, color=GREY, strokeWidth=2),
-            mark.mark_text(align="left", dx=8, dy=14, color=GREY).encode(text="name:N"),
-        ),
-        rows=rows,
-        wide=True,
-        controls=[Choice("measure", "Compared", list(MEASURES))],
-    )
+        said.append(f"{measures.label_of(method)} {', '.join(found) if found else 'has no checkpoint that early'}")
+    paper = {"progress": 0.1, "alignment": 0.72, "name": "paper, OPD", "measure": next(iter(ALIGNMENTS))}
+    choice = Control("measure", "Compared", list(ALIGNMENTS))
+    fills = {"methods": colours(results, results.decomposed)}
+    return Drawing(rows, {"early": "; ".join(said)}, [choice], fills, {"paper": [paper]})
 
 
-def _at(results: Results, method: str, progress: float) -> list[float]:
-    return measured(results.of(method), lambda spectral: alignment_at(spectral, progress, "top_k_cosine"))
-
-
-def rates(results: Results) -> Figure | None:
+def rates(evidence: Evidence) -> Drawing | None:
     """What the learning rate does to the final update; None where a single rate was tried."""
-    swept = {run.method for run in results.sweep if run.spectral is not None}
+    swept = {run.method for run in evidence.results.sweep if run.spectral is not None}
     rows: list[Row] = [
-        {"run": run.name, "learning_rate": run.learning_rate, "quantity": name, "value": value}
-        for run in results.runs
-        if run.method in swept and run.spectral is not None
-        for name, (quantity, _) in AT_A_RATE.items()
-        if (value := quantity(run.spectral)) is not None
+        {"run": run.name, "learning_rate": run.learning_rate, "quantity": measure.label, "value": value}
+        for run in evidence.results.runs
+        if run.method in swept
+        for measure in AT_A_RATE
+        if (value := measure.of(run)) is not None
     ]
-    found: dict[tuple[str, float], list[float]] = {}
-    for row in rows:
-        found.setdefault((row["quantity"], row["learning_rate"]), []).append(row["value"])
-    if not found:
+    if not rows:
         return None
-    medians: list[Row] = [
-        {"quantity": name, "learning_rate": rate, "value": median(values)}
-        for (name, rate), values in sorted(found.items())
-    ]
+    tried = sorted({row["learning_rate"] for row in rows})
+    middles = sorted(medians(rows, ("quantity", "learning_rate"), ("value",)), key=lambda row: row["learning_rate"])
     said = []
-    for name, (_, form) in AT_A_RATE.items():
-        ends = [row for row in medians if row["quantity"] == name]
-        if ends:
-            first, last = (format(row["value"], form).replace("%", " %") for row in (ends[0], ends[-1]))
-            said.append(f"{name} {first} → {last}")
-    lowest, highest = min(rate for _, rate in found), max(rate for _, rate in found)
-    x = alt.X(
-        "learning_rate:Q",
-        title="learning rate",
-        scale=alt.Scale(type="log", domain=[lowest / 1.2, highest * 1.2], nice=False),
-        axis=alt.Axis(format="~e", grid=False, values=sorted({rate for _, rate in found})),
+    for measure in AT_A_RATE:
+        if ends := [row["value"] for row in middles if row["quantity"] == measure.label]:
+            said.append(f"{measure.label} {' → '.join(words.written(ends[i], measure.form) for i in (0, -1))}")
+    scale = {"type": "log", "domain": [tried[0] / 1.2, tried[-1] * 1.2], "nice": False}
+    return Drawing(
+        rows,
+        {"lowest": f"{tried[0]:g}", "highest": f"{tried[-1]:g}", "ends": "; ".join(said)},
+        [Control("quantity", "Show", list(dict.fromkeys(row["quantity"] for row in rows)))],
+        {"x": scale, "rates": tried},
     )
-    y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False))
-    colour = alt.value(PALETTE["opd"])
-    line, points = (alt.Chart(data(each)).transform_filter("datum.quantity == quantity") for each in (medians, rows))
-    return Figure(
-        name="rates",
-        title="The update at other learning rates",
-        caption=f"OPD's final updates from the lowest rate tried, {lowest:g}, to the highest, {highest:g}: "
-        f"{'; '.join(said)}. Points are runs, the line their median; runs of the sweep may be shorter.",
-        description="Line chart of a property of the final update against the learning rate.",
-        chart=layered(
-            line.mark_line(strokeWidth=2.5).encode(x=x, y=y, color=colour),
-            points.mark_circle(size=50, opacity=0.9).encode(
-                x=x, y=y, color=colour, tooltip=["run:N", "learning_rate:Q", "value:Q"]
-            ),
-        ),
-        rows=rows,
-        controls=[Choice("quantity", "Show", [name for name in AT_A_RATE if any(name == key for key, _ in found)])],
-    )
-
-
-def spectral_methods(results: Results) -> tuple[str, ...]:
-    """Heads of the table's own columns."""
-    return tuple(LABELS.get(method, method) for method in analysed(results))
-
-
-def spectral_table(results: Results) -> tuple[TableRow, ...]:
-    """Medians over replicates with their range, beside the paper's Table 1 and embedding cosines (RL / OPD)."""
-    rows: tuple[tuple[str, Callable[[Spectral], float | None], str, tuple[str, ...]], ...] = (
-        ("spectral norm", lambda s: s.spectral_norm, ".3g",
-         (".094 / .113", ".007 / .009", ".004 / .005", ".056 / .063")),
-        ("spectral / Frobenius ratio", lambda s: s.spectral_frobenius_ratio, ".1%",
-         ("33.2 / 39.6 %", "19.7 / 25.7 %", "32.7 / 36.8 %", "24.4 / 28.1 %")),
-        ("effective rank", lambda s: s.effective_rank, ".1f",
-         ("964 / 778", "1908 / 1587", "2754 / 2341", "3174 / 2937")),
-        ("top-1 % norm ratio", lambda s: s.top1_norm_ratio, ".1%",
-         ("78.1 / 92.3 %", "79.2 / 93.4 %", "88.5 / 94.7 %", "81.2 / 94.5 %")),
-        ("embedding cosine to base", lambda s: s.embedding_cosine, ".4f",
-         (".9156 / .9412", ".9672 / .9851", ".9421 / .9752", ".8961 / .9512")),
-        ("update norm, attention and MLP", lambda s: s.total_update_norm, ".3g", ("–",) * 4),
-        ("path of u₁ in two components (EVR)", lambda s: s.explained_variance, ".1%", ("–",) * 4),
-    )  # fmt: skip
-    return tuple(
-        TableRow(
-            name=name,
-            ours=tuple(_cell(measured(results.of(method), value), form) for method in analysed(results)),
-            paper=paper,
-        )
-        for name, value, form, paper in rows
-    )
-
-
-def _cell(values: Sequence[float], form: str) -> str:
-    if not values:
-        return "not measured"
-    shown = [format(value, form).replace("%", " %") for value in (median(values), min(values), max(values))]
-    return shown[0] if len(values) == 1 else f"{shown[0]} ({shown[1].removesuffix(' %')}–{shown[2].removesuffix(' %')})"

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from installed import needs_browser
+from planted_world import World, document
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
-
-from installed import needs_browser
-from report_world import World, apart, document
-
-from effopd.report.claims import claims
-from effopd.report.convergence import speedup
-from effopd.report.datasets import read_described
+from effopd.findings.claims import judge_all
+from effopd.findings.datasets import read_described
 from effopd.report.page import render
 from effopd.report.story import chapters
 
@@ -52,17 +47,12 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("page")
     world = World(root)
     world.intervene("rl", lambda row: 0.9 * document(row), update_norm=4.0)  # else RL's pictures would equal OPD's
-    results = world.read()
-    gain, parts = speedup(results, 0.95), apart(results)
+    evidence = world.evidence()
     text = render(
         title="A page to try",
-        results=results,
-        speedup=gain,
-        target_share=0.95,
-        confidence=0.95,
-        apart=parts,
-        claims=claims(results, gain, 0.95, parts),
-        chapters=chapters(results, gain, parts),
+        evidence=evidence,
+        claims=judge_all(evidence),
+        chapters=chapters(evidence),
         datasets=read_described(root / "data/about.json", root / "data/benchmarks"),
         provenance=PROVENANCE,
     )

@@ -83,12 +83,20 @@ def test_the_pipeline_orchestrates_with_prefect(with_libraries: grimp.ImportGrap
         ("train", ["teachers", "extrapolation", "evaluation", "spectral", "interventions", "report"]),
         ("spectral", ["train", "rollout", "losses", "extrapolation", "report"]),
         ("interventions", ["train", "rollout", "losses", "extrapolation", "report"]),
-        ("report", ["train", "rollout", "losses", "extrapolation", "models"]),
+        ("records", ["params", "findings", "report"]),
+        ("findings", ["report", "train", "rollout", "losses", "extrapolation", "models", "spectral", "interventions"]),
+        ("report", ["train", "rollout", "losses", "extrapolation", "models", "spectral", "interventions"]),
     ],
 )
 def test_rooms_of_the_library_are_stacked(graph: grimp.ImportGraph, room: str, others: list[str]) -> None:
     for other in others:
         assert imports(graph, f"effopd.{room}", f"effopd.{other}") == set()
+
+
+@pytest.mark.parametrize("library", ["vl_convert", "jinja2", "markupsafe"])
+def test_findings_draw_nothing_and_write_no_page(with_libraries: grimp.ImportGraph, library: str) -> None:
+    assert imports(with_libraries, "effopd.findings", library) == set()
+    assert imports(with_libraries, "effopd.report", library)
 
 
 def test_no_module_imports_itself_in_a_circle(graph: grimp.ImportGraph) -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
-from report_world import EFFOPD, OPD, Row, World, apart, claim, document
+from planted_world import EFFOPD, OPD, Row, World, claim, document, evidence, judged
 
-from effopd.report.claims import claims
-from effopd.report.convergence import speedup
-from effopd.report.mechanism_claims import is_bracketed
-from effopd.report.verdicts import Claim
+from effopd.findings.comparisons import Judged
+from effopd.findings.evidence import Evidence, is_bracketed
+from effopd.findings.results import Intervened
 
 
-def planted(world: World, name: str, rl: dict[str, float], opd: dict[str, float]) -> Claim:
+def planted(world: World, name: str, rl: dict[str, float], opd: dict[str, float]) -> Judged:
     """The claim with accuracies of some interventions replaced, by experiment and its telling setting."""
 
     def accuracy(changes: dict[str, float], row: Row) -> float:
@@ -35,21 +36,28 @@ def planted(world: World, name: str, rl: dict[str, float], opd: dict[str, float]
         ("signal_density", {}, {}, "reproduced", "+0.300 (interval"),  # at length 2: 1 against 0.7
         ("signal_density", {"alpha 0.5": 1.0}, {}, "not reproduced", "+0.000 (interval +0.000 to +0.000)"),
         ("signal_density", {}, {"alpha 0.5": 0.4}, "partly", "-0.075 (interval"),
-        ("steeper", {}, {}, "reproduced", "is +0.150 (interval"),  # 0.3 over length 1 against 0.3 over 2
-        ("steeper", {}, {"alpha 0.5": 0.45}, "partly", "is -0.100 (interval"),
+        ("steeper", {}, {}, "reproduced", ": +0.150 (interval"),  # 0.3 over length 1 against 0.3 over 2
+        ("steeper", {}, {"alpha 0.5": 0.45}, "partly", ": -0.100 (interval"),
         ("steeper", {}, {"alpha 0.5": 0.45, "alpha 1.0": 0.55}, "not reproduced", "-0.075 (interval"),
-        ("mlp_over_attention", {}, {}, "reproduced", "OPD: MLP minus attention +0.300"),
-        ("mlp_over_attention", {"modules attention": 0.8}, {}, "partly", "RL: MLP minus attention +0.000"),
-        ("middle_layers", {}, {}, "reproduced", "OPD: middle half minus the rest +0.160"),
+        ("mlp_over_attention", {}, {}, "reproduced", "(at lengths 4 and 4), +0.300 (interval"),
+        ("mlp_over_attention", {"modules attention": 0.8}, {}, "partly", "+0.000 (interval +0.000 to +0.000) in RL"),
+        ("middle_layers", {}, {}, "reproduced", "minus the rest: +0.160 (interval"),
+        ("middle_layers", {}, {}, "reproduced", "in OPD (most at layer 1 of 4)"),
         ("middle_layers", {"window mlp@0": 1.0}, {"window mlp@3": 1.0}, "not reproduced", "most at layer 3 of 4"),
-        ("same_sensitivity", {}, {}, "reproduced", "correlate at 1.00"),
-        ("same_sensitivity", {f"window mlp@{i}": 0.42 for i in range(4)}, {}, "not reproduced", "correlate at"),
-        ("embeddings", {}, {}, "reproduced", "RL: +0.000"),
-        ("embeddings", {"embedding": 0.9}, {}, "partly", "RL: -0.100"),
-        ("early_direction", {}, {}, "reproduced", "OPD's update at 10 % of training recovers 88 %"),
+        ("same_sensitivity", {}, {}, "reproduced", "windows: 1.00 (interval"),
+        ("same_sensitivity", {f"window mlp@{i}": 0.42 for i in range(4)}, {}, "not reproduced", "windows: "),
+        ("embeddings", {}, {}, "reproduced", "+0.000 (interval +0.000 to +0.000) in RL"),
+        ("embeddings", {"embedding": 0.9}, {}, "partly", "-0.100 (interval"),
+        ("early_direction", {}, {}, "reproduced", "it recovers: 88 %"),
         ("early_direction", {}, {"rescaling 1.0": 0.6}, "partly", "33 % (interval"),
-        ("early_direction", {}, {"rescaling 1.0": 0.5}, "not reproduced", "recovers 50 %"),
-        ("beta", {}, {}, "reproduced", "0: 0.500, 0.5: 0.700, 0.75: 0.800, 0.9: 0.860, 1: 0.880, 1.1: 0.840, 1.25: 0"),
+        ("early_direction", {}, {"rescaling 1.0": 0.5}, "not reproduced", "it recovers: 50 %"),
+        (
+            "beta",
+            {},
+            {},
+            "reproduced",
+            "0.500 at 0, 0.700 at 0.5, 0.800 at 0.75, 0.860 at 0.9, 0.880 at 1, 0.840 at 1.1",
+        ),
         ("beta", {}, {}, "reproduced", "against the best outside: +0.080 (interval +"),
         ("beta", {}, {"rescaling 1.0": 0.5}, "reproduced", "against the best outside: +0.060"),  # not at 1, but near it
         ("beta", {}, {"rescaling 0.75": 0.87}, "partly", "against the best outside: +0.010 (interval +0.000"),
@@ -61,13 +69,13 @@ def planted(world: World, name: str, rl: dict[str, float], opd: dict[str, float]
             {},
             {},
             "reproduced",
-            "Of 3 predictions of OPD's final weights, 1 overshot: linear from 10 % (-0.3",
+            "that overshot: 1 of 3: linear from 10 % at 2.0 times the length, -0.300 (interval",
         ),
-        ("overshoot", {}, {}, "reproduced", "at 2.0 times the length); at step 8 EffOPD has 1.000 and OPD 0.400"),
-        ("overshoot", {}, {"extrapolated relex": 0.3}, "reproduced", "2 overshot: linear"),
-        ("overshoot", {}, {"extrapolated linear": 0.5}, "partly", "0 overshot; at"),  # AlphaOPD falls short
-        ("leading_rank", {}, {}, "reproduced", "the leading 10 % keep 100 %"),
-        ("leading_rank", {}, {"top 10.0": 0.9}, "partly", "keep 90 %"),
+        ("overshoot", {}, {}, "reproduced", "EffOPD against OPD: 1.000 against 0.400 at step 8."),
+        ("overshoot", {}, {"extrapolated relex": 0.3}, "reproduced", "2 of 3: linear"),
+        ("overshoot", {}, {"extrapolated linear": 0.5}, "partly", "overshot: 0 of 3."),  # AlphaOPD falls short
+        ("leading_rank", {}, {}, "reproduced", "kept: 100 % (interval 100 % to 100 %) in RL by 10 %"),
+        ("leading_rank", {}, {"top 10.0": 0.9}, "partly", "90 % (interval"),
     ],
 )
 def test_claims_on_the_mechanism_follow_planted_accuracies(
@@ -82,20 +90,20 @@ def test_overshooting_is_not_measured_without_predictions_or_without_effopd(worl
     assert found.figure == "extrapolation"
     world.run("effopd-0", EFFOPD[:4], steps=(0, 1, 2, 4), spectral=True, triggers=True)  # ends before step 8
     found = claim(world, "overshoot")
-    assert found.verdict == "partly" and "EffOPD has no checkpoint at step 8" in found.finding
+    assert found.verdict == "partly" and "EffOPD against OPD: no checkpoint at step 8" in found.finding
     world.run("effopd-0", (0.4, 0.4, 0.4, 0.4, 0.0), spectral=True, triggers=True)
     for replicate in (1, 2):
         world.run(f"effopd-{replicate}", (0.4, 0.4, 0.4, 0.4, 0.4), spectral=True, triggers=True)
     assert claim(world, "overshoot").verdict == "partly"  # EffOPD is behind
-    results = world.read()
-    found = next(one for one in claims(results, speedup(results, 0.95), 0.95, {}) if one.name == "overshoot")
-    assert found.verdict == "not measured" and "Nothing was predicted" in found.finding
+    shutil.rmtree(world.root / "reports/interventions")
+    found = claim(world, "overshoot")
+    assert found.verdict == "not measured" and "overshot: not measured" in found.finding
 
 
 def test_the_periphery_is_compared_by_squared_norms(world: World) -> None:
     found = claim(world, "periphery")
     assert found.verdict == "reproduced"
-    assert "50.0 % in OPD" in found.finding and "80.0 % in RL at 10 % of training" in found.finding  # 2² of 2² + 1²
+    assert "at 10 % of training: 50.0 % (50.0–50.0 %) in OPD, 80.0 % in RL" in found.finding  # 2² of 2² + 1²
     world.run("rl", OPD, spectral=True, matrix_norm=lambda row: 2.0 if row["layer"] == 0 and row["step"] == 64 else 1.0)
     assert claim(world, "periphery").verdict == "partly"  # at the end alone
     world.run("rl", OPD, spectral=True)
@@ -121,32 +129,25 @@ def test_only_values_at_both_ends_of_a_range_tell_whether_the_best_is_in_it(
     assert is_bracketed(values, (0.8, 1.2)) is is_told
 
 
-def test_too_coarse_a_grid_gives_no_verdict_on_beta(world: World) -> None:
+def changed(world: World, change: Callable[[Sequence[Intervened]], Sequence[Intervened]]) -> Evidence:
+    """With other interventions on each run that was taken apart."""
     results = world.read()
-    coarse = {
-        method: replace(
-            one, replicates=tuple(tuple(row for row in run if row.beta not in (0.9, 1.1)) for run in one.replicates)
-        )
-        for method, one in apart(results).items()
-    }
-    found = {one.name: one for one in claims(results, speedup(results, 0.95), 0.95, coarse)}["beta"]
-    assert found.verdict == "not measured" and "cannot tell where the best one lies" in found.finding
+    runs = tuple(replace(run, interventions=tuple(change(run.interventions))) for run in results.runs)
+    return evidence(replace(results, runs=runs))
+
+
+def test_too_coarse_a_grid_gives_no_verdict_on_beta(world: World) -> None:
+    found = judged(changed(world, lambda rows: [row for row in rows if row.beta not in (0.9, 1.1)]), "beta")
+    assert found.verdict == "not measured" and "that takes values within 0.1 of 0.8 and of 1.2" in found.finding
 
 
 def test_fewer_components_than_claimed_are_told_of_and_not_judged(world: World) -> None:
-    results = world.read()
-    finer = {
-        method: replace(
-            one,
-            replicates=tuple(
-                (*run, *(replace(row, percent=1.0, scores=(0.0,) * row.n) for row in run if row.experiment == "top"))
-                for run in one.replicates
-            ),
-        )
-        for method, one in apart(results).items()
-    }
-    found = {one.name: one for one in claims(results, speedup(results, 0.95), 0.95, finer)}["leading_rank"]
-    assert found.verdict == "reproduced" and "the leading 1 % keep 0 %" in found.finding
+    def finer(rows: Sequence[Intervened]) -> Sequence[Intervened]:
+        top = [replace(row, percent=1.0, scores=(0.0,) * row.n) for row in rows if row.experiment == "top"]
+        return [*rows, *top]
+
+    found = judged(changed(world, finer), "leading_rank")
+    assert found.verdict == "reproduced" and "Kept by fewer: 0 % (interval 0 % to 0 %) in RL by 1 %" in found.finding
 
 
 def test_nothing_is_claimed_of_shares_of_nothing(world: World) -> None:

@@ -1,4 +1,4 @@
-"""Datasets and benchmarks in the report: read from what the stages write, first prompts and intervals as they are."""
+"""Datasets and benchmarks: read from what the stages write, first prompts and intervals as they are."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from effopd.files import DataError, read_json, write_json
-from effopd.report.datasets import Benchmarked, Described, benchmarks, read_benchmarked, read_described
+from effopd.findings.datasets import Described, read_benchmarked, read_described
+from effopd.findings.results import Benchmarked
 
 ABOUT = {"title": "Deep Maths", "licence": "MIT", "source": "some/one", "revision": "a" * 40, "rejected": [{"row": 3}]}
 FOUND = {"title": "AIME 2024", "accuracy": 0.25, "low": 0.1, "high": 0.4, "problems": 30, "samples": 32}
@@ -36,17 +37,11 @@ def test_the_training_data_comes_first_with_its_prompt_and_what_it_shares(data: 
     assert read_described(data / "about.json", data / "benchmarks")[0].merged == 7
 
 
-def test_every_run_and_benchmark_is_a_row_of_the_figure(data: Path) -> None:
+def test_every_run_and_benchmark_is_read(data: Path) -> None:
     rows = read_benchmarked(data / "benchmarks", data / "results", ["opd-0", "effopd-0"])
     assert rows[1] == Benchmarked("effopd-0", "AIME 2024", 0.25, 0.1, 0.4, 30, 32) and len(rows) == 2
-    figure = benchmarks(rows)
-    assert figure is not None and [row["run"] for row in figure.rows] == ["opd-0", "effopd-0"]
-    assert "opd-0 on AIME 2024 0.250 (0.100–0.400)" in figure.caption
-
-
-def test_without_benchmarks_there_is_no_figure(data: Path) -> None:
     (data / "benchmarks/aime24.json").unlink()
-    assert benchmarks(read_benchmarked(data / "benchmarks", data / "results", ["opd-0"])) is None
+    assert read_benchmarked(data / "benchmarks", data / "results", ["opd-0"]) == ()
 
 
 def test_a_benchmark_that_was_not_run_is_named(data: Path) -> None:

@@ -6,23 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from report_world import EFFOPD, OPD, World, apart, claim
+from planted_world import EFFOPD, OPD, World, claim, judged
 
-from effopd.report.claims import claims
-from effopd.report.convergence import speedup
-from effopd.report.datasets import Benchmarked
-from effopd.report.verdicts import verdict
+from effopd.findings.results import Benchmarked
 
 AIME, GPQA = (Benchmarked("opd-0", name, 0.5, 0.4, 0.6, n, 8) for name, n in (("AIME 2024", 30), ("GPQA", 198)))
-
-
-def test_one_rule_makes_all_verdicts() -> None:
-    assert verdict([True, True]) == "reproduced"
-    assert verdict([True, False]) == "partly"
-    assert verdict([True, None]) == "partly"
-    assert verdict([False, None]) == "not reproduced"
-    assert verdict([None, None]) == "not measured"
-    assert verdict([]) == "not measured"
 
 
 @pytest.mark.parametrize(
@@ -47,7 +35,10 @@ def test_strong_runs_halve_the_errors_of_the_base(world: World, rl: float, opd: 
         world.run(f"opd-{replicate}", [*OPD[:-1], opd], spectral=True)
     found = claim(world, "strong_runs")
     assert found.verdict == expected
-    assert f"RL ends at {rl:.3f}" in found.finding and f"OPD ends at {opd:.3f}" in found.finding
+    assert all(
+        f"{end:.3f} (interval {end - 0.02:.3f} to {end + 0.02:.3f}) in {label}" in found.finding
+        for end, label in ((rl, "RL"), (opd, "OPD"))
+    )
 
 
 @pytest.mark.parametrize(
@@ -120,7 +111,7 @@ def test_best_rate_is_judged_in_steps_and_in_time(
     world.run("opd-lr-0.0003", curve, rate=3e-4, seconds=seconds)
     found = claim(world, "best_rate")
     assert found.verdict == expected
-    assert "Rates tried: 0.0001, 0.0003, 0.001" in found.finding
+    assert "Rates tried: 0.0001, 0.0003, 0.001." in found.finding
 
 
 def test_best_rate_is_not_measured_without_a_sweep(tmp_path: Path) -> None:
@@ -142,9 +133,8 @@ def test_best_rate_is_not_measured_without_a_sweep(tmp_path: Path) -> None:
 def test_every_scale_names_the_size_and_the_benchmarks(
     world: World, parameters: int | None, benchmarked: list[Benchmarked], expected: str, said: str
 ) -> None:
-    read = world.read()
-    paths = read.paths and parameters and replace(read.paths, parameters=parameters)
-    results = replace(read, paths=paths or None)
-    *_, found = claims(results, speedup(results, 0.95), 0.95, apart(results), benchmarked)
-    assert (found.name, found.verdict, said in found.finding) == ("every_scale", expected, True), found.finding
-    assert found.figure == ("benchmarks" if benchmarked else "spectral_table")
+    evidence = world.evidence()
+    paths = evidence.results.paths and parameters and replace(evidence.results.paths, parameters=parameters)
+    results = replace(evidence.results, paths=paths or None)
+    found = judged(replace(evidence, results=results, benchmarked=tuple(benchmarked)), "every_scale")
+    assert (found.verdict, said in found.finding) == (expected, True), found.finding

@@ -6,9 +6,9 @@ import math
 from pathlib import Path
 
 import pytest
-from report_world import EFFOPD, OPD, World
+from planted_world import EFFOPD, OPD, World
 
-from effopd.report.convergence import arrival, first_crossing, median_bounds, speedup
+from effopd.findings.convergence import Speedup, arrival, first_crossing, speedup
 
 
 @pytest.mark.parametrize(
@@ -31,13 +31,13 @@ def test_planted_curves_give_the_speedup_worked_out_by_hand(tmp_path: Path) -> N
     first = found.replicates[0]
     assert first.target == pytest.approx(0.95)
     assert first.baseline is not None and first.method is not None
-    assert first.baseline.steps == pytest.approx(2**5.75)
-    assert first.method.steps == pytest.approx(2**2.5)
-    assert (first.baseline.checkpoint, first.method.checkpoint) == (64, 8)
-    assert found.steps == pytest.approx(2**3.25)
-    assert found.wall == pytest.approx(2**3.25 / 3)  # three seconds a step against one
-    assert found.tokens == pytest.approx(2**3.25)
-    assert found.checkpoints == 8
+    assert first.baseline["steps"] == pytest.approx(2**5.75)
+    assert first.method["steps"] == pytest.approx(2**2.5)
+    assert (first.baseline["checkpoint"], first.method["checkpoint"]) == (64, 8)
+    assert found.median("steps") == pytest.approx(2**3.25)
+    assert found.median("wall") == pytest.approx(2**3.25 / 3)  # three seconds a step against one
+    assert found.median("tokens") == pytest.approx(2**3.25)
+    assert found.median("checkpoints") == 8
 
 
 def test_the_best_rate_is_the_one_with_fewest_steps_for_each_replicate(tmp_path: Path) -> None:
@@ -47,9 +47,9 @@ def test_the_best_rate_is_the_one_with_fewest_steps_for_each_replicate(tmp_path:
     )  # at 2^2.5, slow steps
     found = speedup(world.read(), 0.95)
     assert {row.best_rate for row in found.replicates} == {3e-4}
-    assert found.best_lr_steps == pytest.approx(1.0)
-    assert found.best_lr_wall == pytest.approx(10.0)
-    assert found.steps == pytest.approx(2**3.25)  # the comparison at the same rate does not move
+    assert found.median("best_lr_steps") == pytest.approx(1.0)
+    assert found.median("best_lr_wall") == pytest.approx(10.0)
+    assert found.median("steps") == pytest.approx(2**3.25)  # the comparison at the same rate does not move
 
 
 def test_the_rate_of_opd_itself_is_among_the_rates(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_the_rate_of_opd_itself_is_among_the_rates(tmp_path: Path) -> None:
         world.run(f"opd-lr-{rate}", [0.4] * 8, rate=rate)  # collapsed: never arrives
     found = speedup(world.read(), 0.95)
     assert {row.best_rate for row in found.replicates} == {1e-4}
-    assert found.best_lr_steps == found.steps
+    assert found.median("best_lr_steps") == found.median("steps")
 
 
 def test_a_replicate_that_never_arrives_counts_as_slowest(tmp_path: Path) -> None:
@@ -66,10 +66,10 @@ def test_a_replicate_that_never_arrives_counts_as_slowest(tmp_path: Path) -> Non
     world.run("effopd-0", (0.4, 0.4, 0.8, 0.9, 0.9), spectral=True)
     world.run("effopd-1", (0.4, 0.4, 0.4, 0.5, 1.0), spectral=True)  # 0.95 is 0.9 octaves past step 4
     one = speedup(world.read(), 0.95)
-    assert [row.steps is None for row in one.replicates] == [True, False, False]
-    assert one.steps == pytest.approx(2 ** (5.75 - 2.9))  # the middle of never, 2^2.85 and 2^3.25
+    assert [row.ratios["steps"] is None for row in one.replicates] == [True, False, False]
+    assert one.median("steps") == pytest.approx(2 ** (5.75 - 2.9))  # the middle of never, 2^2.85 and 2^3.25
     world.run("effopd-1", (0.4, 0.4, 0.4, 0.5, 0.6), spectral=True)
-    assert speedup(world.read(), 0.95).steps is None
+    assert speedup(world.read(), 0.95).median("steps") is None
 
 
 def test_each_replicate_is_held_to_the_target_of_its_own_baseline(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_each_replicate_is_held_to_the_target_of_its_own_baseline(tmp_path: Path
     world.run("opd-1", [*OPD[:-1], 0.8], spectral=True)  # target 0.76, which its curve meets 0.8 octaves past 16
     row = speedup(world.read(), 0.95).replicates[1]
     assert row.target == pytest.approx(0.76)
-    assert row.baseline is not None and row.baseline.steps == pytest.approx(2**4.8)
+    assert row.baseline is not None and row.baseline["steps"] == pytest.approx(2**4.8)
 
 
 def test_untimed_runs_have_steps_but_no_seconds(tmp_path: Path) -> None:
@@ -85,9 +85,11 @@ def test_untimed_runs_have_steps_but_no_seconds(tmp_path: Path) -> None:
     world.run("opd-0", OPD, seconds=None, spectral=True)
     results = world.read()
     found = arrival(results.of("opd")[0], 0.95)
-    assert found is not None and found.steps == pytest.approx(2**5.75) and found.seconds is None
+    assert found is not None and found["steps"] == pytest.approx(2**5.75) and found["seconds"] is None
     gain = speedup(results, 0.95)
-    assert gain.replicates[0].wall is None and gain.wall == pytest.approx(2**3.25 / 3)  # the others are equal
+    assert gain.replicates[0].ratios["wall"] is None and gain.median("wall") == pytest.approx(
+        2**3.25 / 3
+    )  # the others are equal
 
 
 def test_a_median_that_hangs_on_untimed_replicates_is_not_measured(tmp_path: Path) -> None:
@@ -98,20 +100,20 @@ def test_a_median_that_hangs_on_untimed_replicates_is_not_measured(tmp_path: Pat
         for replicate, (curve, seconds) in enumerate(curves):
             world.run(f"effopd-{replicate}", curve, seconds=seconds, spectral=True)
         gain = speedup(world.read(), 0.95)
-        found = median_bounds(gain.replicates, "wall")
-        assert gain.wall == (found[0] if found[0] == found[1] and math.isfinite(found[0]) else None)
+        found = gain.bounds("wall")
+        assert gain.median("wall") == (found[0] if found[0] == found[1] and math.isfinite(found[0]) else None)
         return found
 
     assert bounds((EFFOPD, None), (EFFOPD, None), (never, 1.0)) == (-math.inf, math.inf)
     assert bounds((EFFOPD, None), (never, 1.0), (never, None)) == (-math.inf, -math.inf)
-    assert median_bounds(speedup(world.read(), 0.95).replicates[:2], "wall") == (-math.inf, math.inf)
+    assert Speedup(speedup(world.read(), 0.95).replicates[:2], None).bounds("wall") == (-math.inf, math.inf)
     between = bounds((EFFOPD, None), (EFFOPD, 1.0), (later, 1.0))
     assert between == (pytest.approx(2**2.85), pytest.approx(2**3.25))
-    assert median_bounds((), "wall") == (-math.inf, math.inf)
+    assert Speedup((), None).bounds("wall") == (-math.inf, math.inf)
 
 
 def test_a_base_that_is_at_the_target_already_gives_no_speedup(tmp_path: Path) -> None:
     world = World(tmp_path, replicates=(0,))
     world.run("opd-0", [0.5] * 8, spectral=True)
     world.run("effopd-0", [0.5] * 5, spectral=True)
-    assert speedup(world.read(), 0.95).steps is None
+    assert speedup(world.read(), 0.95).median("steps") is None

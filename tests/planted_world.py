@@ -10,14 +10,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from effopd.findings.claims import judge_all
+from effopd.findings.comparisons import Judged
+from effopd.findings.evidence import Evidence
+from effopd.findings.interventions import SETTINGS
+from effopd.findings.reading import Sources, read_results
+from effopd.findings.results import Results
 from effopd.params.runs import planned_runs
-from effopd.report.claims import claims
-from effopd.report.convergence import speedup
-from effopd.report.interventions import SETTINGS, Apart
-from effopd.report.mechanism import parts
-from effopd.report.reading import Sources, read_results
-from effopd.report.results import Results
-from effopd.report.verdicts import Claim
 
 RATES = (3e-4, 1e-3)
 STEPS = (0, 1, 2, 4, 8, 16, 32, 64)
@@ -153,7 +152,7 @@ class World:
         spectral: bool = False,
         triggers: bool = False,
         update: dict[str, float] | None = None,
-        alignment: Sequence[tuple[int, float]] = ((8, 0.7), (16, 0.8), (32, 0.9), (64, 1.0)),
+        alignment: Sequence[tuple[float, float | None]] = ((8, 0.7), (16, 0.8), (32, 0.9), (64, 1.0)),
         embedding_cosine: float = 0.9,
         outer_norm: float = 1.0,
         matrix_norm: Callable[[Row], float] = lambda _: 1.0,
@@ -185,7 +184,12 @@ class World:
             summary = {
                 "steps": {"2": SPECTRUM | {"effective_rank": -1.0}, "64": SPECTRUM | (update or {})},
                 "alignment": [
-                    {"step": s, "progress": s / 64, "top_k_cosine": value, "principal_angle": value and value / 2}
+                    {
+                        "step": round(s),
+                        "progress": s / 64,
+                        "top_k_cosine": value,
+                        "principal_angle": value and value / 2,
+                    }
                     for s, value in alignment
                 ],
                 "layers": [
@@ -247,13 +251,19 @@ class World:
         names = planned_runs(self.replicates, self.rates)
         return read_results(names, ("rl", "opd"), sources)
 
-
-def apart(results: Results) -> dict[str, Apart]:
-    """The methods that were taken apart, with few resamples."""
-    return parts(results, confidence=0.95, resamples=200, seed=42)
+    def evidence(self) -> Evidence:
+        return evidence(self.read())
 
 
-def claim(world: World, name: str) -> Claim:
+def evidence(results: Results) -> Evidence:
+    """With few resamples."""
+    return Evidence(results, target_share=0.95, confidence=0.95, resamples=200, seed=42)
+
+
+def judged(evidence: Evidence, name: str) -> Judged:
+    return next(one for one in judge_all(evidence) if one.name == name)
+
+
+def claim(world: World, name: str) -> Judged:
     """What is claimed of a world as it is now."""
-    results = world.read()
-    return {one.name: one for one in claims(results, speedup(results, 0.95), 0.95, apart(results))}[name]
+    return judged(world.evidence(), name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from report_world import EFFOPD, OPD, World, claim, document
+from planted_world import EFFOPD, OPD, World, claim, document
 
 SLOW = (0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.9)
 """Meets 95 % of its end 0.91 octaves past step 32: at 60.1."""
@@ -14,9 +14,9 @@ SLOW = (0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.9)
 @pytest.mark.parametrize(
     ("rl", "slowest", "expected", "said"),
     [
-        (SLOW, OPD, "reproduced", "RL takes 60 steps and OPD 54 (54–54)"),
-        (OPD, SLOW, "not reproduced", "RL takes 54 steps and OPD 54 (54–60)"),  # the others are level with RL
-        ((0.4, 0.9, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0), OPD, "not reproduced", "RL takes 1 steps"),
+        (SLOW, OPD, "reproduced", "54 (54–54) in OPD, 60 in RL"),
+        (OPD, SLOW, "not reproduced", "54 (54–60) in OPD, 54 in RL"),  # the others are level with RL
+        ((0.4, 0.9, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0), OPD, "not reproduced", "in OPD, 1 in RL"),
     ],
 )
 def test_rl_is_later_where_it_takes_more_steps_to_its_own_end(
@@ -31,9 +31,9 @@ def test_rl_is_later_where_it_takes_more_steps_to_its_own_end(
 @pytest.mark.parametrize(
     ("tokens", "expected", "said"),
     [
-        ((20, 10, 10, 10), "reproduced", "RL takes 1,076 sampled tokens and OPD 538 (538–538)"),
-        ((20, 10, 10, 40), "partly", "OPD 538 (538–2,153)"),
-        ((5, 10, 10, 10), "not reproduced", "RL takes 269"),
+        ((20, 10, 10, 10), "reproduced", "538 (538–538) in OPD, 1,076 in RL"),
+        ((20, 10, 10, 40), "partly", "538 (538–2,153) in OPD"),
+        ((5, 10, 10, 10), "not reproduced", "269 in RL"),
     ],
 )
 def test_rl_needs_many_rollouts_where_it_samples_more_tokens(
@@ -48,9 +48,9 @@ def test_rl_needs_many_rollouts_where_it_samples_more_tokens(
 @pytest.mark.parametrize(
     ("rl", "paired", "expected", "said"),
     [
-        (0.9, 0.9, "reproduced", "OPD minus RL is +0.100 (paired interval +"),
-        (0.9, 1.0, "partly", "OPD minus RL is +0.000 (paired interval +0.000 to +0.000)"),
-        (1.0, 1.0, "not reproduced", "RL ends at 1.000 (interval 0.980–1.020), OPD at 1.000"),
+        (0.9, 0.9, "reproduced", "OPD minus RL, scored with the same random numbers: +0.100 (interval +"),
+        (0.9, 1.0, "partly", "random numbers: +0.000 (interval +0.000 to +0.000)"),
+        (1.0, 1.0, "not reproduced", "1.000 (interval 0.980 to 1.020) in RL, 1.000 (interval 0.980 to 1.020) in OPD"),
     ],
 )
 def test_rl_has_a_lower_ceiling_where_curve_and_pairs_say_so(
@@ -66,15 +66,19 @@ def test_a_lower_ceiling_without_pairs_is_partly_shown(world: World) -> None:
     world.run("rl", SLOW, spectral=True)
     shutil.rmtree(world.root / "reports/interventions")
     found = claim(world, "rl_ceiling")
-    assert found.verdict == "partly" and "there is no paired interval" in found.finding
+    assert found.verdict == "partly" and "random numbers: not measured" in found.finding
 
 
 @pytest.mark.parametrize(
     ("ends", "expected", "said"),
     [
-        ((1.0, 0.985, 1.0), "reproduced", "+0.000, -0.015, +0.000"),
-        ((1.0, 0.97, 1.0), "partly", "+0.000, -0.030, +0.000"),
-        ((0.9, 0.9, 0.9), "not reproduced", "EffOPD ends at 0.900 (interval 0.880–0.920), OPD at 1.000"),
+        ((1.0, 0.985, 1.0), "reproduced", "+0.000 (1.000 against 1.000), -0.015 (0.985 against 1.000), +0.000 (1.000"),
+        ((1.0, 0.97, 1.0), "partly", "-0.030 (0.970 against 1.000)"),
+        (
+            (0.9, 0.9, 0.9),
+            "not reproduced",
+            "1.000 (interval 0.980 to 1.020) in OPD (replicates 1.000–1.000), 0.900 (interval 0.880 to 0.920)",
+        ),
     ],
 )
 def test_the_same_end_is_asked_of_each_replicate(
@@ -90,7 +94,7 @@ def test_the_same_end_is_asked_of_each_replicate(
     ("at_16", "expected", "said"),
     [
         ((0.9, 0.9, 0.9), "reproduced", "0.832 against 0.826"),  # log₂(10/8) of 0.1, and log₂(35/32) of 0.2
-        ((0.9, 0.85, 0.9), "partly", "0.832 against 0.826, 0.816 against 0.826"),
+        ((0.9, 0.85, 0.9), "partly", "(0.832 against 0.826), -0.010 (0.816 against 0.826)"),
         ((0.8, 0.8, 0.8), "not reproduced", "0.800 against 0.826"),
         ((None, None, None), "not measured", "a run is shorter than that"),
     ],
@@ -117,7 +121,7 @@ def test_the_fourth_step_is_strong_where_half_of_the_errors_are_gone(
     found = claim(world, "fourth_step")
     assert found.verdict == expected
     assert (
-        f"{', '.join(f'{accuracy:.3f}' for accuracy in at_4)}; half of the base's errors are left at 0.700"
+        f"{', '.join(f'{accuracy:.3f}' for accuracy in at_4)}. Half of the base's errors are left at: 0.700"
         in found.finding
     )
 
@@ -125,7 +129,7 @@ def test_the_fourth_step_is_strong_where_half_of_the_errors_are_gone(
 @pytest.mark.parametrize(
     ("searches", "validation", "expected", "said"),
     [
-        (4, 4.0, "reproduced", "4 in 8 steps, 4 in 8 steps, 4 in 8 steps, with 8, 8, 8 candidates"),  # 1 + log₂ 8
+        (4, 4.0, "reproduced", "4 in 8 steps with 8 candidates, 4 in 8 steps with 8 candidates, 4"),  # 1 + log₂ 8
         (4, 4.0, "reproduced", "to the target: 8 %, 8 %, 8 %"),  # of 48.2 s: 2^5.75 - 2^2.5 steps
         (4, 10.0, "partly", "to the target: 21 %, 21 %, 21 %"),
         (5, 4.0, "partly", "5 in 8 steps"),

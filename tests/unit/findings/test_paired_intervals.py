@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from report_world import PROBLEMS, World, apart, document
+from planted_world import World
 
 from effopd.files import DataError
-from effopd.report.extrapolation import extrapolation
-from effopd.report.interventions import (
-    Apart,
-    Intervened,
-    between,
-    defined,
-    norm_matched,
-    read_interventions,
-    share_in_words,
-)
-from effopd.report.mechanism import mechanism
+from effopd.findings import words
+from effopd.findings.estimates import defined
+from effopd.findings.interventions import Apart, gap, norm_matched
+from effopd.findings.results import Intervened
 
 
 def row(
@@ -46,7 +38,7 @@ def random_apart(replicates: int = 3, n: int = 40) -> Apart:
 
 def test_differences_are_resampled_in_pairs_over_problems() -> None:
     one = random_apart()
-    mlp, attention = one.rows("modules", kind="mlp")[0], one.rows("modules", kind="attention")[0]
+    mlp, attention = one.mlp, one.attention
     found = one.difference(mlp, attention)
     gaps = np.mean([np.array(run[2].scores) - np.array(run[3].scores) for run in one.replicates], axis=0)
     means = [gaps[indices].mean() for indices in one.resampled]
@@ -68,7 +60,7 @@ def test_the_best_of_two_groups_is_chosen_anew_in_each_resample() -> None:
 
 def test_two_methods_are_compared_in_pairs_over_problems() -> None:
     first, second = random_apart(3), random_apart(2)
-    found = between(first, first.ends[1], second, second.ends[0])
+    found = gap(first, first.scores(first.trained), second.scores(second.base))
     gaps = np.mean([run[1].scores for run in first.replicates], axis=0)
     gaps = gaps - np.mean([run[0].scores for run in second.replicates], axis=0)
     means = [gaps[i].mean() for i in first.resampled]
@@ -78,7 +70,7 @@ def test_two_methods_are_compared_in_pairs_over_problems() -> None:
 
 def test_shares_are_ratios_of_resampled_means() -> None:
     one = random_apart()
-    mlp = one.rows("modules", kind="mlp")[0]
+    mlp = one.mlp
     found = one.gained(mlp)
     base, trained, part = (np.mean([run[i].scores for run in one.replicates], axis=0) for i in range(3))
     assert found.value == pytest.approx((part.mean() - base.mean()) / (trained.mean() - base.mean()))
@@ -105,7 +97,7 @@ def test_gains_are_divided_by_each_replicates_own_length() -> None:
 
 def test_a_share_of_no_gain_is_not_a_number_and_not_written() -> None:
     still = Apart(((row([0.5] * 4, 0.0, 0.0), row([0.5] * 4, 1.0), row([1.0] * 4, kind="mlp")),), 0.95, 50, 1)
-    share = still.gained(still.rows("modules")[0])
+    share = still.gained(still.mlp)
     assert np.isnan(share.value) and defined(share.value) is None and np.isnan(share.low)
 
 
@@ -115,98 +107,33 @@ def test_a_share_of_a_gain_that_resamples_lose_has_no_interval() -> None:
     slight = Apart(((row(base, 0.0, 0.0), row(trained, 1.0), row(trained, kind="mlp")),), 0.9, 2000, 1)
     gains = np.array(trained)[slight.resampled].mean(axis=-1) - np.array(base)[slight.resampled].mean(axis=-1)
     assert (gains <= 0).mean() > 0.2
-    found = slight.gained(slight.rows("modules")[0])
+    found = slight.gained(slight.mlp)
     assert found.value == 1.0 and np.isnan([found.low, found.high]).all()
-    assert share_in_words(found) == "100 % (no interval: too many resamples have no gain to share)"
+    assert words.interval(found, ".0%") == "100 % (no interval: too many resamples have no gain to share)"
     wider = Apart(slight.replicates, confidence=0.1, resamples=2000, seed=1)  # a tail of 45 % holds them
-    found = wider.gained(wider.rows("modules")[0])
-    assert share_in_words(found) == "100 % (interval 100 % to 100 %)"
+    found = wider.gained(wider.mlp)
+    assert words.interval(found, ".0%") == "100 % (interval 100 % to 100 %)"
 
 
 def test_a_replicate_without_a_gain_leaves_the_range_of_shares_open() -> None:
     gains, still = ([row([0.0] * 4, 0.0, 0.0), row([end] * 4, 1.0), row([1.0] * 4, kind="mlp")] for end in (1.0, 0.0))
     for runs in ((gains, still), (still, gains)):
-        found = (one := Apart(tuple(map(tuple, runs)), 0.95, 50, 1)).gained(one.rows("modules")[0])
+        found = (one := Apart(tuple(map(tuple, runs)), 0.95, 50, 1)).gained(one.mlp)
         assert found.value == 2.0 and np.isnan([found.smallest, found.largest]).all()
 
 
-def test_captions_say_in_words_that_there_is_no_gain_to_share(tmp_path: Path) -> None:
-    world = World(tmp_path)
-    world.intervene("rl", lambda row: 0.0)
-    for replicate in world.replicates:  # ends below the base, which has 0.4
-        world.intervene(f"opd-{replicate}", lambda row: 0.3 if row["alpha"] == 1.0 else document(row))
-    results = world.read()
-    drawn = mechanism(results, apart(results))
-    for name, words in {
-        "windows": "RL: layer 0's attention gains most, an undefined share of the whole gain",
-        "rescaling": "RL an undefined share of the final accuracy, an undefined share of the gain over the base",
-        "truncation": "RL leading 10 %: an undefined share",
-    }.items():
-        assert words in drawn[name].caption and "nan" not in drawn[name].caption
-
-
-def test_predictions_stand_beside_the_checkpoint_they_start_from_and_effopd_after_as_many_steps(tmp_path: Path) -> None:
-    world = World(tmp_path)
-    for replicate, accuracy in enumerate((0.4, 0.6, 0.8)):
-        world.run(f"effopd-{replicate}", (0.4, 0.4, 0.4, 0.4, accuracy), spectral=True, triggers=True)
-    results = world.read()
-    drawn = extrapolation(results, apart(results))
-    assert drawn is not None
-    rows = {(row["method"], row["weights"]): row for row in drawn.rows}
-    assert [name for method, name in rows if method == "RL"] == ["observed checkpoint", "linear", "RELEX", "AlphaOPD"]
-    assert {row["progress"] for row in drawn.rows} == {0.1} and {row["step"] for row in drawn.rows} == {8}
-    fixed = {name: (row["accuracy"], row["gap"]) for (method, name), row in rows.items() if method == "RL"}
-    for name, expected in zip(fixed, ((0.5, 0.0), (0.2, -0.3), (0.7, 0.2), (0.45, -0.05)), strict=True):
-        assert fixed[name] == pytest.approx(expected), name
-    effopd = rows["OPD", "EffOPD at that step"]
-    assert effopd["accuracy"] == pytest.approx(0.6) and effopd["gap"] is None
-    assert [effopd[key] for key in ("low", "high", "smallest", "largest")] == pytest.approx([0.58, 0.62, 0.4, 0.8])
-    assert effopd["update_norm"] is None and rows["OPD", "linear"]["update_norm"] == 4.0
-    each = "from 10 % of training, where step 8 has 0.500: linear 0.200 (2.0), RELEX 0.700 (1.5), AlphaOPD 0.450 (0.5)"
-    assert f"OPD {each}; EffOPD after as many steps 0.600." in drawn.caption and f"RL {each}." in drawn.caption
-
-
-def test_predictions_of_replicates_are_averaged(tmp_path: Path) -> None:
-    world = World(tmp_path)
-    for replicate, accuracy in enumerate((0.9, 0.1, 0.2)):
-        changed = {"linear": accuracy}
-        world.intervene(f"opd-{replicate}", lambda row, c=changed: c.get(row["extrapolation"], document(row)))
-    results = world.read()
-    drawn = extrapolation(results, apart(results))
-    assert (
-        drawn is not None and "OPD from 10 % of training, where step 8 has 0.500: linear 0.400 (2.0)" in drawn.caption
-    )
-    (linear,) = (row for row in drawn.rows if (row["method"], row["weights"]) == ("OPD", "linear"))
-    assert [linear[key] for key in ("accuracy", "smallest", "largest")] == pytest.approx([0.4, 0.1, 0.9])
-
-
-def test_lengths_are_left_out_where_nothing_was_trained(tmp_path: Path) -> None:
-    world = World(tmp_path)
-    world.intervene("rl", update_norm=0.0)
-    results = world.read()
-    drawn = extrapolation(results, apart(results))
-    assert drawn is not None and "step 8 has 0.500: linear 0.200, RELEX 0.700, AlphaOPD 0.450." in drawn.caption
-    assert "nan" not in drawn.caption
-
-
-def test_without_extrapolation_there_is_no_figure(tmp_path: Path) -> None:
-    results = World(tmp_path).read()
-    without = {
-        method: replace(
-            one, replicates=tuple(tuple(row for row in run if not row.extrapolation) for run in one.replicates)
-        )
-        for method, one in apart(results).items()
-    }
-    assert extrapolation(results, without) is None
-
-
 def test_equal_lengths_are_compared_on_the_line_between_measured_ones(tmp_path: Path) -> None:
-    parts = apart(World(tmp_path).read())  # RL's update is twice as long, both rise from 0.4 to 1
-    for norm, expected in ((0.0, 0.0), (0.5, 0.075), (1.0, 0.15), (2.0, 0.3)):
-        assert norm_matched(parts["opd"], parts["rl"], norm).value == pytest.approx(expected)
-    assert parts["opd"].reach == 2.0
+    """RL's update is twice as long, both rise from 0.4 to 1."""
+    apart = World(tmp_path).evidence().apart
+    opd, rl = apart["opd"], apart["rl"]
+    assert opd.reach == 2.0
+    for share, expected in ((0.25, 0.075), (0.5, 0.15), (1.0, 0.3)):
+        norm, found = norm_matched(apart)[share]
+        assert norm == 2.0 * share and found.value == pytest.approx(expected)
+    assert gap(opd, opd.at_norm(0.0), rl.at_norm(0.0)).value == 0.0
     with pytest.raises(ValueError, match=r"norm 2\.1 lies beyond the trained model's, 2\.0"):
-        parts["opd"].at_norm(2.1)
+        opd.at_norm(2.1)
+    assert norm_matched({"opd": opd}) == {}
 
 
 def test_equal_lengths_average_replicates_of_different_lengths_problem_by_problem() -> None:
@@ -218,7 +145,7 @@ def test_equal_lengths_average_replicates_of_different_lengths_problem_by_proble
 
     first = Apart((line(2.0), line(4.0)), confidence=0.9, resamples=300, seed=5)
     second = Apart((line(3.0),), confidence=0.9, resamples=300, seed=5)
-    found = norm_matched(first, second, 1.0)
+    found = gap(first, first.at_norm(1.0), second.at_norm(1.0))
 
     def at_one(run: tuple[Intervened, ...]) -> np.ndarray:
         base, _, half = (np.array(one.scores) for one in run)
@@ -237,15 +164,4 @@ def test_a_window_that_one_replicate_lacks_is_named() -> None:
     one = random_apart()
     lacking = Apart((one.replicates[0], one.replicates[1][:-1]), 0.95, 10, 1)
     with pytest.raises(DataError, match=r"modules .*'kind': 'attention'.*not measured once in every replicate"):
-        lacking.accuracy(lacking.rows("modules", kind="attention")[0])
-
-
-def test_unusable_files_are_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"rl\.parquet: no such file"):
-        read_interventions(tmp_path / "rl.parquet")
-    (tmp_path / "rl.parquet").write_bytes(b"nothing")
-    with pytest.raises(DataError, match=r"rl\.parquet: not a readable parquet file"):
-        read_interventions(tmp_path / "rl.parquet")
-    World(tmp_path)
-    found = read_interventions(tmp_path / "reports/interventions/rl.parquet")
-    assert {len(one.scores) for one in found} == {PROBLEMS}
+        lacking.accuracy(lacking.attention)

@@ -1,10 +1,8 @@
-"""What the report is made of: learning curves, training logs, triggers, spectra, seconds."""
+"""What was measured: learning curves, training logs, triggers, spectra, interventions, benchmarks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from effopd.report.interventions import Intervened
 
 
 @dataclass(frozen=True)
@@ -21,20 +19,23 @@ class Checkpoint:
     low: float
     high: float
     n: int
-    greedy: float | None
-    seconds: float | None
-    sampled_tokens: int
+    greedy: float | None = None
+    seconds: float | None = None
+    sampled_tokens: int = 0
 
 
 @dataclass(frozen=True)
 class LogRow:
-    """One training step. reverse_kl: to the teacher in distillation, to the base in reinforcement learning."""
+    """One training step. reverse_kl: to the teacher in distillation, to the base in reinforcement learning.
+
+    sampled_tokens: since the run began, validation included.
+    """
 
     step: int
     reverse_kl: float
     entropy: float
     completion_length: float
-    truncated: float
+    sampled_tokens: int
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Trigger:
-    """score: of the trained weights, before any leap. accepted: the k that was kept, 0 for none."""
+    """score: of the trained weights before any leap, None as for a candidate. accepted: the k kept, 0 for none."""
 
     step: int
-    score: float
+    score: float | None
     candidates: tuple[Candidate, ...]
     accepted: int
 
@@ -102,10 +103,50 @@ class MatrixUpdate:
 class Spectrum:
     """All singular values of one weight matrix's final update, descending."""
 
-    layer: int
     kind: str
-    part: str
     singular_values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Spectral:
+    """A run's final update, averaged over attention and MLP matrices, and its alignment along training."""
+
+    total_update_norm: float
+    spectral_norm: float | None
+    spectral_frobenius_ratio: float | None
+    effective_rank: float | None
+    top1_norm_ratio: float | None
+    embedding_cosine: float | None
+    explained_variance: float | None
+    alignment: tuple[Alignment, ...]
+    layers: tuple[LayerNorm, ...]
+    matrices: tuple[MatrixUpdate, ...]
+    spectra: tuple[Spectrum, ...]
+
+
+@dataclass(frozen=True)
+class Intervened:
+    """One model that an intervention yielded; the settings are those of `effopd.interventions.experiments`.
+
+    scores: the mean score of each problem. low, high: an interval over problems.
+    """
+
+    experiment: str
+    alpha: float | None
+    progress: float | None
+    step: int | None
+    beta: float | None
+    extrapolation: str | None
+    kind: str | None
+    centre: int | None
+    half_width: int | None
+    percent: float | None
+    update_norm: float
+    accuracy: float
+    low: float
+    high: float
+    n: int
+    scores: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -129,26 +170,23 @@ class Paths:
 
 
 @dataclass(frozen=True)
-class Spectral:
-    """A run's final update, averaged over attention and MLP matrices, and its alignment along training."""
+class Benchmarked:
+    """avg@k of a run's final weights on a benchmark, with its interval over problems."""
 
-    total_update_norm: float
-    spectral_norm: float | None
-    spectral_frobenius_ratio: float | None
-    effective_rank: float | None
-    top1_norm_ratio: float | None
-    embedding_cosine: float | None
-    explained_variance: float | None
-    alignment: tuple[Alignment, ...]
-    layers: tuple[LayerNorm, ...]
-    matrices: tuple[MatrixUpdate, ...]
-    spectra: tuple[Spectrum, ...]
+    run: str
+    benchmark: str
+    accuracy: float
+    low: float
+    high: float
+    problems: int
+    samples: int
 
 
 @dataclass(frozen=True)
 class Run:
     """One training run and what was measured on it.
 
+    rate: the learning rate of a run of the sweep, None for one at its method's own rate.
     validation_seconds: spent on scoring candidates, contained in the checkpoints' seconds; None when not timed.
     spectral: None for runs whose updates were not decomposed.
     interventions: empty for runs that are not taken apart.
@@ -201,3 +239,8 @@ class Results:
     def methods(self) -> tuple[str, ...]:
         """Methods in the order of their first run."""
         return tuple(dict.fromkeys(run.method for run in self.runs))
+
+    @property
+    def decomposed(self) -> tuple[str, ...]:
+        """The methods whose updates were decomposed."""
+        return tuple(method for method in self.methods if any(run.spectral for run in self.of(method)))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from report_world import OPD, Row, World, claim
+from planted_world import OPD, Row, World, claim
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_early_alignment_compares_at_ten_and_twenty_per_cent(
     found = claim(world, "early_alignment")
     assert found.verdict == expected
     if expected != "not measured":
-        assert "OPD's alignment is 0.620" in found.finding  # 10 % is step 6.4: 0.5 + 0.2 · 2.4 / 4
+        assert "Alignment at 10 % of training: 0.620" in found.finding  # 10 % is step 6.4: 0.5 + 0.2 · 2.4 / 4
 
 
 def aligned_at(world: World, *levels: float) -> None:
@@ -40,12 +40,12 @@ def aligned_at(world: World, *levels: float) -> None:
 @pytest.mark.parametrize(
     ("levels", "expected", "said"),
     [
-        ((0.72, 0.8, 0.9), "reproduced", "is 0.800 (0.720–0.900) there"),
-        ((0.71, 0.8, 0.9), "partly", "is 0.800 (0.710–0.900) there"),
+        ((0.72, 0.8, 0.9), "reproduced", "there: 0.720, 0.800, 0.900."),
+        ((0.71, 0.8, 0.9), "partly", "there: 0.710, 0.800, 0.900."),
         (
             (0.44, 0.44, 0.44),
             "not reproduced",
-            "and 0.72 is reached at 55 % (55–55 %) of training",
+            "0.72 is reached at: 55 %, 55 %, 55 %.",
         ),  # half way from 10 to 100 %
     ],
 )
@@ -58,11 +58,11 @@ def test_early_level_is_the_documents_number(world: World, levels: tuple[float, 
 @pytest.mark.parametrize(
     ("levels", "rl", "expected", "said"),
     [
-        ((0.7, 0.7, 0.7), ((16, 0.5), (32, 0.6), (48, 0.8), (64, 1.0)), "reproduced", "at 62 % (62–62 %) of its own"),
-        ((0.7, 0.6, 0.7), ((16, 0.5), (32, 0.6), (48, 0.8), (64, 1.0)), "partly", "at 62 % (50–62 %) of its own"),
-        ((0.7, 0.7, 0.7), ((8, 0.6), (16, 0.8), (64, 1.0)), "not reproduced", "at 19 % (19–19 %) of its own"),
-        ((0.7, 0.7, 0.7), ((8, 0.8), (64, 1.0)), "not reproduced", "RL's first checkpoint is more aligned than 0.700"),
-        ((0.7, 0.7, 0.7), ((48, 0.8), (64, 1.0)), "not measured", "RL's first checkpoint is more aligned than 0.700"),
+        ((0.7, 0.7, 0.7), ((16, 0.5), (32, 0.6), (48, 0.8), (64, 1.0)), "reproduced", "as high at: 62 %, 62 %, 62 %."),
+        ((0.7, 0.6, 0.7), ((16, 0.5), (32, 0.6), (48, 0.8), (64, 1.0)), "partly", "as high at: 62 %, 50 %, 62 %."),
+        ((0.7, 0.7, 0.7), ((8, 0.6), (16, 0.8), (64, 1.0)), "not reproduced", "as high at: 19 %, 19 %, 19 %."),
+        ((0.7, 0.7, 0.7), ((8, 0.8), (64, 1.0)), "not reproduced", "as high at: before its first checkpoint, before"),
+        ((0.7, 0.7, 0.7), ((48, 0.8), (64, 1.0)), "not measured", "as high at: before its first checkpoint, before"),
     ],
 )
 def test_rl_is_aligned_late_where_it_meets_opds_level_late(
@@ -102,7 +102,7 @@ def test_a_row_of_table_one_has_an_interval_over_weight_matrices(world: World) -
         world.run("rl", OPD, spectral=True, update={"effective_rank": 30.0}, matrix_spread=spread)
         reach = 1.96 * spread * np.std([-1.5, -0.5, 0.5, 1.5] * 2, ddof=1) / np.sqrt(8)
         found = claim(world, "effective_rank")
-        said = f"-10.0 (interval {-10 - reach:+.1f} to {-10 + reach:+.1f} over 8 weight matrices"
+        said = f"-10.0 (interval {-10 - reach:+.1f} to {-10 + reach:+.1f}) over 8 weight matrices"
         assert (found.verdict, said in found.finding) == (expected, True), found.finding
 
 
@@ -119,13 +119,17 @@ def test_attention_is_spared_where_it_holds_less_of_the_squared_length(world: Wo
     world.run("rl", OPD, spectral=True, matrix_norm=heavy(lambda _: True))
     found = claim(world, "spared_attention")
     assert found.verdict == "reproduced"
-    assert "50.0 % in OPD (50.0 to 50.0 %) and 80.0 % in RL at 10 % of training" in found.finding  # 2² of 2² + 1²
+    assert "at 10 % of training: 50.0 % (50.0–50.0 %) in OPD, 80.0 % in RL" in found.finding  # 2² of 2² + 1²
     world.run("rl", OPD, spectral=True, matrix_norm=heavy(lambda step: step == 64))
     found = claim(world, "spared_attention")
-    assert found.verdict == "partly" and "50.0 % in RL at 10 % of training" in found.finding
+    assert (
+        found.verdict == "partly" and "at 10 % of training: 50.0 % (50.0–50.0 %) in OPD, 50.0 % in RL" in found.finding
+    )
     world.run("rl", OPD, spectral=True, matrix_norm=heavy(lambda step: step == 8))
     found = claim(world, "spared_attention")  # 10 % is step 6.4: 50 + 30 · 2.4 / 4
-    assert found.verdict == "partly" and "68.0 % in RL at 10 % of training" in found.finding
+    assert (
+        found.verdict == "partly" and "at 10 % of training: 50.0 % (50.0–50.0 %) in OPD, 68.0 % in RL" in found.finding
+    )
     world.run("rl", OPD, spectral=True)
     assert claim(world, "spared_attention").verdict == "not reproduced"
 

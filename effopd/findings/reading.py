@@ -1,0 +1,119 @@
+"""From the files that stages left to `effopd.findings.results`; errors name the file, its row and the key."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from effopd.files import DataError, read_json, read_jsonl
+from effopd.findings import results as kinds
+from effopd.findings.results import Checkpoint, Intervened, LogRow, Results, Run, Spectral
+from effopd.params.runs import RunName
+from effopd.records import read_table, record, records, value_of
+from effopd.trajectory.layout import ABOUT, METRICS, TRIGGERS
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the stages leave their results."""
+
+    models: Path
+    evaluation: Path
+    spectral: Path
+    interventions: Path
+    paths: Path
+    timing: Path
+
+
+@dataclass(frozen=True)
+class TimedStep:
+    """The seconds of one training step; those of EffOPD's search are contained."""
+
+    step: int
+    seconds: float
+    search_seconds: float = 0.0
+
+
+def read_results(names: Sequence[RunName], taken_apart: Sequence[str], sources: Sources) -> Results:
+    """Read every named run that was trained, and what was measured on it.
+
+    taken_apart: the methods on whose updates interventions were made.
+    A run that was not trained, updates that were not decomposed or taken apart, and paths that were not drawn are left
+    out and listed. Raises `DataError` that names the file when no run is there, when one was not evaluated, and when
+    one is damaged or has another shape.
+    """
+    trained = [name for name in names if (sources.models / name.name).is_dir()]
+    if not trained:
+        raise DataError(f"{sources.models}: none of {', '.join(name.name for name in names)} is there; train one first")
+    apart = [name for name in trained if name.rate is None and name.method in taken_apart]
+    wanted = [sources.models / name.name for name in names] + [sources.paths]
+    wanted += [sources.spectral / name.name for name in trained]
+    wanted += [sources.interventions / f"{name.name}.parquet" for name in apart]
+    seconds = read_json(sources.timing)
+    runs = tuple(_read_run(name, name in apart, sources, seconds) for name in trained)
+    paths = record(sources.paths, kinds.Paths, read_json(sources.paths)) if sources.paths.exists() else None
+    return Results(runs, paths, tuple(path.as_posix() for path in wanted if not path.exists()))
+
+
+def read_interventions(path: Path) -> tuple[Intervened, ...]:
+    """The interventions on one run, base and trained model among them."""
+    found = read_table(path, Intervened)
+    if {len(row.scores) for row in found} != {found[0].n} or {0.0, 1.0} - {row.alpha for row in found}:
+        raise DataError(f"{path}: expected base and trained model, each scored on {found[0].n} problems")
+    return found
+
+
+def _read_run(name: RunName, is_taken_apart: bool, sources: Sources, seconds: Any) -> Run:
+    folder = sources.models / name.name
+    log = records(folder / METRICS, LogRow, read_jsonl(folder / METRICS))
+    steps = value_of(sources.timing, seconds, name.name)
+    timed = None if steps is None else _timed(sources.timing, name.name, steps, log[-1].step)
+    triggers, spectral = folder / TRIGGERS, sources.spectral / name.name
+    interventions = sources.interventions / f"{name.name}.parquet"
+    return Run(
+        name=name.name,
+        method=name.method,
+        replicate=name.replicate,
+        rate=name.rate,
+        learning_rate=value_of(folder / ABOUT, read_json(folder / ABOUT), "learning_rate"),
+        curve=_curve(sources.evaluation / name.name / "curve.json", log, timed),
+        log=log,
+        triggers=records(triggers, kinds.Trigger, read_jsonl(triggers)) if triggers.exists() else (),
+        validation_seconds=None if timed is None else sum(row.search_seconds for row in timed),
+        spectral=_spectral(spectral) if spectral.exists() else None,
+        interventions=read_interventions(interventions) if is_taken_apart and interventions.exists() else (),
+    )
+
+
+def _timed(path: Path, run: str, rows: Any, last_step: int) -> tuple[TimedStep, ...]:
+    found = records(path, TimedStep, rows)
+    if [row.step for row in found] != list(range(1, last_step + 1)):
+        raise DataError(f"{path}: {run}: expected seconds of steps 1 to {last_step}, found {len(found)} rows")
+    return found
+
+
+def _curve(path: Path, log: Sequence[LogRow], timed: Sequence[TimedStep] | None) -> tuple[Checkpoint, ...]:
+    """The learning curve, with what had been spent at each checkpoint."""
+    tokens = {0: 0} | {row.step: row.sampled_tokens for row in log}
+    seconds = dict(enumerate(accumulate((row.seconds for row in timed), initial=0.0))) if timed else {}
+    points = records(path, Checkpoint, read_json(path))
+    if strange := [point.step for point in points if point.step not in tokens]:
+        raise DataError(f"{path}: step {strange[0]} is not in the run's {METRICS}; evaluate the run again")
+    return tuple(replace(point, seconds=seconds.get(point.step), sampled_tokens=tokens[point.step]) for point in points)
+
+
+def _spectral(folder: Path) -> Spectral:
+    """The averages at the last step that was analysed, and what is told of all steps."""
+    path = folder / "summary.json"
+    summary = read_json(path)
+    steps = value_of(path, summary, "steps")
+    if not steps:
+        raise DataError(f"{path}: no step was analysed")
+    found = summary | steps[max(steps, key=int)]
+    found["embedding_cosine"] = value_of(path, value_of(path, summary, "embedding_cosine"), "mean")
+    found["matrices"] = read_table(folder / "matrices.parquet", kinds.MatrixUpdate)
+    found["spectra"] = read_table(folder / "spectra.parquet", kinds.Spectrum)
+    return record(path, Spectral, found)
