@@ -22,7 +22,6 @@ PYTHON = Path(os.environ["LIGHT"]).absolute() / "bin/python"
 NOT_THERE = (
     "dvc",
     "prefect",
-    "altair",
     "fastapi",
     "tensorboard",
     "datasets",
