@@ -21,10 +21,10 @@ from effopd.params.rl import RLParams
 from effopd.params.run import RunParams
 from effopd.params.runs import planned_runs
 from effopd.report.cards import CARD, write_cards
-from effopd.report.figures import save
+from effopd.report.figures import CHARTS, save
 from effopd.report.page import SCRIPT, STYLE, TEMPLATE, render
 from effopd.report.plots import plots
-from effopd.report.story import chapters, figures
+from effopd.report.story import STORY, chapters, figures
 from effopd.trajectory.layout import ABOUT, METRICS
 from stages.harness import MODELS, PARAMS, Stage, environment, run
 from stages.revision import revision
@@ -32,6 +32,7 @@ from stages.revision import revision
 REPORTS = Path("reports")
 ABOUT_DATA, BENCHMARKS, BENCHMARKED = Path("data/about.json"), Path("data/benchmarks"), REPORTS / "benchmarks"
 _UNUSED = ("datasets", "samples", "limit", "max_new_tokens", "batch_size", "allow_unsandboxed", "url")
+WORDS = (TEMPLATE, STYLE, SCRIPT, STORY, CHARTS, CARD)
 SOURCES = Sources(
     models=MODELS,
     evaluation=REPORTS / "evaluation",
@@ -55,7 +56,7 @@ def main() -> None:
     benchmark = stage.params("benchmark", BenchmarkParams, unused=_UNUSED)
     names = planned_runs(shared.replicates, opd.sweep)
     trained = [MODELS / name.name / METRICS for name in names if (MODELS / name.name).is_dir()]
-    for read in (*trained, *asdict(SOURCES).values(), TEMPLATE, STYLE, SCRIPT, CARD):
+    for read in (*trained, *asdict(SOURCES).values(), *WORDS):
         if read != MODELS and (read in trained or read.exists()):
             stage.input(read)
     described = read_described(stage.input(ABOUT_DATA), stage.input(BENCHMARKS))
