@@ -7,9 +7,8 @@ from pathlib import Path
 
 from effopd.files import atomic_path, write_json, write_text
 from effopd.findings.claims import judge_all
-from effopd.findings.datasets import read_benchmarked, read_described
 from effopd.findings.evidence import Evidence
-from effopd.findings.reading import Sources, read_results
+from effopd.findings.reading import read_benchmarked, read_described, read_results
 from effopd.findings.summary import metrics, summary
 from effopd.params.benchmark import BenchmarkParams
 from effopd.params.effopd import EffOPDParams
@@ -33,14 +32,7 @@ REPORTS = Path("reports")
 ABOUT_DATA, BENCHMARKS, BENCHMARKED = Path("data/about.json"), Path("data/benchmarks"), REPORTS / "benchmarks"
 _UNUSED = ("datasets", "samples", "limit", "max_new_tokens", "batch_size", "allow_unsandboxed", "url")
 WORDS = (TEMPLATE, STYLE, SCRIPT, STORY, CHARTS, CARD)
-SOURCES = Sources(
-    models=MODELS,
-    evaluation=REPORTS / "evaluation",
-    spectral=REPORTS / "spectral",
-    interventions=REPORTS / "interventions",
-    paths=REPORTS / "paths.json",
-    timing=REPORTS / "timing.json",
-)
+MEASURED = [REPORTS / name for name in ("evaluation", "spectral", "interventions", "paths.json", "timing.json")]
 
 
 def main() -> None:
@@ -56,12 +48,12 @@ def main() -> None:
     benchmark = stage.params("benchmark", BenchmarkParams, unused=_UNUSED)
     names = planned_runs(shared.replicates, opd.sweep)
     trained = [MODELS / name.name / METRICS for name in names if (MODELS / name.name).is_dir()]
-    for read in (*trained, *asdict(SOURCES).values(), *WORDS):
-        if read != MODELS and (read in trained or read.exists()):
+    for read in (*trained, *MEASURED, *WORDS):
+        if read in trained or read.exists():
             stage.input(read)
     described = read_described(stage.input(ABOUT_DATA), stage.input(BENCHMARKS))
     evidence = Evidence(
-        results=read_results(names, ("rl", *taken_apart.methods), SOURCES),
+        results=read_results(names, ("rl", *taken_apart.methods), MODELS, REPORTS),
         target_share=params.target_share,
         confidence=evaluate.confidence,
         resamples=evaluate.resamples,

@@ -14,7 +14,7 @@ from effopd.findings.claims import judge_all
 from effopd.findings.comparisons import Judged
 from effopd.findings.evidence import Evidence
 from effopd.findings.interventions import SETTINGS
-from effopd.findings.reading import Sources, read_results
+from effopd.findings.reading import read_results
 from effopd.findings.results import Results
 from effopd.params.runs import planned_runs
 
@@ -239,17 +239,8 @@ class World:
         write_json(self.root / "reports/timing.json", self.timing)
 
     def read(self) -> Results:
-        reports = self.root / "reports"
-        sources = Sources(
-            models=self.root / "models",
-            evaluation=reports / "evaluation",
-            spectral=reports / "spectral",
-            interventions=reports / "interventions",
-            paths=reports / "paths.json",
-            timing=reports / "timing.json",
-        )
         names = planned_runs(self.replicates, self.rates)
-        return read_results(names, ("rl", "opd"), sources)
+        return read_results(names, ("rl", "opd"), self.root / "models", self.root / "reports")
 
     def evidence(self) -> Evidence:
         return evidence(self.read())

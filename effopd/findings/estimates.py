@@ -86,20 +86,20 @@ def aligned(run: Run) -> Points:
     return [(row.progress, row.top_k_cosine) for row in rows if row.top_k_cosine is not None]
 
 
-def share_of_update(run: Run, progress: float, is_counted: Callable[[MatrixUpdate], bool]) -> float | None:
+def share_of_update(run: Run, progress: float, is_counted: Callable[[MatrixUpdate, range], bool]) -> float | None:
     """The share of ‖ΔW‖² that some weight matrices hold at a share of training, linear between checkpoints.
 
-    None before the first checkpoint that moved, and when there is nothing to tell apart.
+    is_counted: told the middle half of the layers, too. None before the first checkpoint that moved, and when there is
+    nothing to tell apart.
     """
+    middle = middle_half(depth(run))
     squares: dict[int, list[float]] = {}
     for matrix in run.spectral.matrices if run.spectral else ():
         whole = squares.setdefault(matrix.step, [0.0, 0.0])
         whole[0] += matrix.update_norm**2
-        whole[1] += matrix.update_norm**2 * is_counted(matrix)
-    return _interpolated(
-        [(step / run.final.step, part / whole) for step, (whole, part) in sorted(squares.items()) if whole > 0],
-        progress,
-    )
+        whole[1] += matrix.update_norm**2 * is_counted(matrix, middle)
+    shares = [(step / run.final.step, part / whole) for step, (whole, part) in sorted(squares.items()) if whole > 0]
+    return _interpolated(shares, progress)
 
 
 def depth(run: Run) -> int:

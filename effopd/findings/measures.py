@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from effopd.findings.estimates import alignment_at, depth, middle_half, share_of_update
+from effopd.findings.estimates import alignment_at, share_of_update
 from effopd.findings.results import MatrixUpdate, Run
 
 LABELS = {"rl": "RL", "opd": "OPD", "effopd": "EffOPD"}
@@ -96,10 +96,6 @@ OUTER_HALF: Part = ("the outer half of the layers", lambda matrix, middle: matri
 def share_held(part: Part, progress: float) -> Measure:
     """Of ‖ΔW‖², at a share of training."""
     place, is_counted = part
-
-    def of(run: Run) -> float | None:
-        middle = middle_half(depth(run))
-        return share_of_update(run, progress, lambda matrix: is_counted(matrix, middle))
-
     when = "at the end" if progress == 1 else f"at {progress * 100:g} % of training"
-    return Measure(f"share of the update's squared length in {place} {when}", of, ".1%")
+    label = f"share of the update's squared length in {place} {when}"
+    return Measure(label, lambda run: share_of_update(run, progress, is_counted), ".1%")

@@ -10,22 +10,13 @@ from typing import Any
 
 from effopd.files import DataError, read_json, read_jsonl
 from effopd.findings import results as kinds
-from effopd.findings.results import Checkpoint, Intervened, LogRow, Results, Run, Spectral
+from effopd.findings.results import Benchmarked, Checkpoint, Described, Intervened, LogRow, Results, Run, Spectral
 from effopd.params.runs import RunName
 from effopd.records import read_table, record, records, value_of
 from effopd.trajectory.layout import ABOUT, METRICS, TRIGGERS
 
-
-@dataclass(frozen=True)
-class Sources:
-    """Where the stages leave their results."""
-
-    models: Path
-    evaluation: Path
-    spectral: Path
-    interventions: Path
-    paths: Path
-    timing: Path
+PATHS, TIMING, CONTAMINATION = "paths.json", "timing.json", "contamination.json"
+SPLITS = ("train", "validation", "dev", "test")
 
 
 @dataclass(frozen=True)
@@ -37,25 +28,26 @@ class TimedStep:
     search_seconds: float = 0.0
 
 
-def read_results(names: Sequence[RunName], taken_apart: Sequence[str], sources: Sources) -> Results:
+def read_results(names: Sequence[RunName], taken_apart: Sequence[str], models: Path, reports: Path) -> Results:
     """Read every named run that was trained, and what was measured on it.
 
-    taken_apart: the methods on whose updates interventions were made.
+    taken_apart: the methods on whose updates interventions were made. models, reports: where the stages leave theirs.
     A run that was not trained, updates that were not decomposed or taken apart, and paths that were not drawn are left
     out and listed. Raises `DataError` that names the file when no run is there, when one was not evaluated, and when
     one is damaged or has another shape.
     """
-    trained = [name for name in names if (sources.models / name.name).is_dir()]
+    trained = [name for name in names if (models / name.name).is_dir()]
     if not trained:
-        raise DataError(f"{sources.models}: none of {', '.join(name.name for name in names)} is there; train one first")
+        raise DataError(f"{models}: none of {', '.join(name.name for name in names)} is there; train one first")
     apart = [name for name in trained if name.rate is None and name.method in taken_apart]
-    wanted = [sources.models / name.name for name in names] + [sources.paths]
-    wanted += [sources.spectral / name.name for name in trained]
-    wanted += [sources.interventions / f"{name.name}.parquet" for name in apart]
-    seconds = read_json(sources.timing)
-    runs = tuple(_read_run(name, name in apart, sources, seconds) for name in trained)
-    paths = record(sources.paths, kinds.Paths, read_json(sources.paths)) if sources.paths.exists() else None
-    return Results(runs, paths, tuple(path.as_posix() for path in wanted if not path.exists()))
+    wanted = [models / name.name for name in names] + [reports / PATHS]
+    wanted += [reports / "spectral" / name.name for name in trained]
+    wanted += [reports / "interventions" / f"{name.name}.parquet" for name in apart]
+    seconds = read_json(reports / TIMING)
+    runs = tuple(_read_run(name, name in apart, models, reports, seconds) for name in trained)
+    paths = reports / PATHS
+    plane = record(paths, kinds.Paths, read_json(paths)) if paths.exists() else None
+    return Results(runs, plane, tuple(path.as_posix() for path in wanted if not path.exists()))
 
 
 def read_interventions(path: Path) -> tuple[Intervened, ...]:
@@ -66,20 +58,40 @@ def read_interventions(path: Path) -> tuple[Intervened, ...]:
     return found
 
 
-def _read_run(name: RunName, is_taken_apart: bool, sources: Sources, seconds: Any) -> Run:
-    folder = sources.models / name.name
+def read_described(trained_on: Path, benchmarks: Path) -> tuple[Described, ...]:
+    """What is trained on, then the benchmarks in `benchmarks`. Raises `DataError` that names the file."""
+    splits = value_of(trained_on, read_json(trained_on), "splits")
+    use = ", ".join(f"{splits[name]} {name}" for name in SPLITS if name in splits)
+    shared = read_json(benchmarks / CONTAMINATION)
+    first = _described(trained_on, {"use": use, "questions": sum(splits.values())}, shared.get("test"))
+    return first, *(_described(path, {"use": "benchmark"}, shared.get(path.stem)) for path in _specs(benchmarks))
+
+
+def read_benchmarked(benchmarks: Path, results: Path, runs: Sequence[str]) -> tuple[Benchmarked, ...]:
+    """The accuracies of `runs` on every dataset in `benchmarks`; none where no dataset was chosen."""
+    found = []
+    for name in (path.stem for path in _specs(benchmarks)):
+        for run in runs:
+            path = results / run / name / "metrics.json"
+            row = read_json(path)
+            found.append(record(path, Benchmarked, row | {"run": run, "benchmark": value_of(path, row, "title")}))
+    return tuple(found)
+
+
+def _read_run(name: RunName, is_taken_apart: bool, models: Path, reports: Path, seconds: Any) -> Run:
+    folder = models / name.name
     log = records(folder / METRICS, LogRow, read_jsonl(folder / METRICS))
-    steps = value_of(sources.timing, seconds, name.name)
-    timed = None if steps is None else _timed(sources.timing, name.name, steps, log[-1].step)
-    triggers, spectral = folder / TRIGGERS, sources.spectral / name.name
-    interventions = sources.interventions / f"{name.name}.parquet"
+    steps = value_of(reports / TIMING, seconds, name.name)
+    timed = None if steps is None else _timed(reports / TIMING, name.name, steps, log[-1].step)
+    triggers, spectral = folder / TRIGGERS, reports / "spectral" / name.name
+    interventions = reports / "interventions" / f"{name.name}.parquet"
     return Run(
         name=name.name,
         method=name.method,
         replicate=name.replicate,
         rate=name.rate,
         learning_rate=value_of(folder / ABOUT, read_json(folder / ABOUT), "learning_rate"),
-        curve=_curve(sources.evaluation / name.name / "curve.json", log, timed),
+        curve=_curve(reports / "evaluation" / name.name / "curve.json", log, timed),
         log=log,
         triggers=records(triggers, kinds.Trigger, read_jsonl(triggers)) if triggers.exists() else (),
         validation_seconds=None if timed is None else sum(row.search_seconds for row in timed),
@@ -117,3 +129,13 @@ def _spectral(folder: Path) -> Spectral:
     found["matrices"] = read_table(folder / "matrices.parquet", kinds.MatrixUpdate)
     found["spectra"] = read_table(folder / "spectra.parquet", kinds.Spectrum)
     return record(path, Spectral, found)
+
+
+def _specs(benchmarks: Path) -> list[Path]:
+    return [path for path in sorted(benchmarks.glob("*.json")) if path.name != CONTAMINATION]
+
+
+def _described(path: Path, use: dict[str, str | int], contamination: dict[str, int] | None) -> Described:
+    about = read_json(path)
+    shared = None if contamination is None else contamination["exact"] + contamination["ngram"]
+    return record(path, Described, about | use | {"rejected": len(value_of(path, about, "rejected")), "shared": shared})

@@ -1,4 +1,4 @@
-"""What was measured: learning curves, training logs, triggers, spectra, interventions, benchmarks."""
+"""What was measured: learning curves, training logs, triggers, spectra, interventions, benchmarks; and on what."""
 
 from __future__ import annotations
 
@@ -167,6 +167,26 @@ class Paths:
     parameters: int
     explained: tuple[float, float]
     points: tuple[PathPoint, ...]
+
+
+@dataclass(frozen=True)
+class Described:
+    """A dataset: what it was used for, how many questions of it, and the first prompt as the models saw it.
+
+    rejected: rows that were not usable. shared: questions that are in the training data too, word for word or in part.
+    merged: rows that put the same question as another.
+    """
+
+    title: str
+    use: str
+    questions: int
+    source: str
+    revision: str
+    licence: str
+    rejected: int
+    shared: int | None
+    first_prompt: str
+    merged: int = 0
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,13 @@ from markupsafe import Markup
 
 from effopd.findings import words
 from effopd.findings.comparisons import Judged, Verdict
-from effopd.findings.datasets import Described
 from effopd.findings.estimates import defined, final_accuracy, top1_is_spectral
 from effopd.findings.evidence import Evidence
 from effopd.findings.measures import label_of
+from effopd.findings.results import Described
 from effopd.report.figures import DARK, LIGHT, theme
+from effopd.report.geometry import PAPER_MODELS, spectral_table
 from effopd.report.story import Chapter
-from effopd.report.updates import PAPER_MODELS, spectral_table
 
 TABLED = "lock-in"
 """The chapter that ends with the spectral table."""

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from effopd.findings.evidence import Evidence
 from effopd.params.section import read_yaml
-from effopd.report import geometry, learning, parts, updates
+from effopd.report import geometry, learning, parts
 from effopd.report.figures import Drawing, Figure
-from effopd.report.leaps import leaps
 
 STORY = Path(__file__).with_name("story.yaml")
 DRAWN: dict[str, Callable[[Evidence], Drawing | None]] = {
@@ -24,11 +23,11 @@ DRAWN: dict[str, Callable[[Evidence], Drawing | None]] = {
     "norm_map": geometry.norm_map,
     "rescaling": parts.rescaling,
     "beta": parts.beta,
-    "alignment": updates.alignment,
+    "alignment": geometry.alignment,
     "spectra": geometry.spectra,
-    "rates": updates.rates,
+    "rates": geometry.rates,
     "truncation": parts.truncation,
-    "candidates": leaps,
+    "candidates": learning.leaps,
     "extrapolation": parts.extrapolation,
     "speedup": learning.speedups,
     "benchmarks": learning.benchmarks,

@@ -18,7 +18,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 from effopd.findings.claims import judge_all
-from effopd.findings.datasets import read_described
+from effopd.findings.reading import read_described
 from effopd.report.page import render
 from effopd.report.story import chapters
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from effopd.files import DataError, read_json, write_json
-from effopd.findings.datasets import Described, read_benchmarked, read_described
-from effopd.findings.results import Benchmarked
+from effopd.findings.reading import read_benchmarked, read_described
+from effopd.findings.results import Benchmarked, Described
 
 ABOUT = {"title": "Deep Maths", "licence": "MIT", "source": "some/one", "revision": "a" * 40, "rejected": [{"row": 3}]}
 FOUND = {"title": "AIME 2024", "accuracy": 0.25, "low": 0.1, "high": 0.4, "problems": 30, "samples": 32}

@@ -12,7 +12,7 @@ import pytest
 from planted_world import EFFOPD, World
 
 from effopd.findings.claims import judge_all
-from effopd.findings.datasets import Described
+from effopd.findings.results import Described
 from effopd.findings.summary import metrics, summary
 from effopd.report.cards import write_cards
 from effopd.report.page import headlines, render
