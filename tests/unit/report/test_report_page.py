@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from planted_world import EFFOPD, World
 
-from effopd.findings.claims import judge_all
+from effopd.findings.claims import CLAIMS, judge_all
 from effopd.findings.results import Described
 from effopd.findings.summary import metrics, summary
 from effopd.report.cards import write_cards
@@ -126,7 +126,8 @@ def test_each_claim_stands_in_the_chapter_of_its_figure(world: World) -> None:
     assert order == sorted(order)
     overview, _, chapters_text = text.partition('<h2 id="runs">')
     linked = re.findall(r'href="#claim-(\w+)"', overview)
-    assert len(linked) == len(set(linked)) == 34 and all(f'id="claim-{name}"' in chapters_text for name in linked)
+    assert len(linked) == len(set(linked)) == len(CLAIMS)
+    assert all(f'id="claim-{name}"' in chapters_text for name in linked)
     lock_in = text[text.index('<h2 id="lock-in">') : text.index('<h2 id="leaps">')]
     assert 'id="claim-early_direction"' in lock_in and 'id="claim-effective_rank"' in lock_in
     leaps = text[text.index('<h2 id="leaps">') : text.index('<h2 id="results">')]
