@@ -28,6 +28,14 @@ class TimedStep:
     search_seconds: float = 0.0
 
 
+@dataclass(frozen=True)
+class Overlap:
+    """Questions that are in the training data too: word for word, and in part."""
+
+    exact: int
+    ngram: int
+
+
 def read_results(names: Sequence[RunName], taken_apart: Sequence[str], models: Path, reports: Path) -> Results:
     """Read every named run that was trained, and what was measured on it.
 
@@ -60,11 +68,11 @@ def read_interventions(path: Path) -> tuple[Intervened, ...]:
 
 def read_described(trained_on: Path, benchmarks: Path) -> tuple[Described, ...]:
     """What is trained on, then the benchmarks in `benchmarks`. Raises `DataError` that names the file."""
-    splits = value_of(trained_on, read_json(trained_on), "splits")
+    splits = record(trained_on, dict[str, int], value_of(trained_on, read_json(trained_on), "splits"))
     use = ", ".join(f"{splits[name]} {name}" for name in SPLITS if name in splits)
-    shared = read_json(benchmarks / CONTAMINATION)
-    first = _described(trained_on, {"use": use, "questions": sum(splits.values())}, shared.get("test"))
-    return first, *(_described(path, {"use": "benchmark"}, shared.get(path.stem)) for path in _specs(benchmarks))
+    overlaps = record(benchmarks / CONTAMINATION, dict[str, Overlap], read_json(benchmarks / CONTAMINATION))
+    first = _described(trained_on, {"use": use, "questions": sum(splits.values())}, overlaps.get("test"))
+    return first, *(_described(path, {"use": "benchmark"}, overlaps.get(path.stem)) for path in _specs(benchmarks))
 
 
 def read_benchmarked(benchmarks: Path, results: Path, runs: Sequence[str]) -> tuple[Benchmarked, ...]:
@@ -121,10 +129,10 @@ def _spectral(folder: Path) -> Spectral:
     """The averages at the last step that was analysed, and what is told of all steps."""
     path = folder / "summary.json"
     summary = read_json(path)
-    steps = value_of(path, summary, "steps")
+    steps = record(path, dict[int, dict[str, Any]], value_of(path, summary, "steps"))
     if not steps:
         raise DataError(f"{path}: no step was analysed")
-    found = summary | steps[max(steps, key=int)]
+    found = summary | steps[max(steps)]
     found["embedding_cosine"] = value_of(path, value_of(path, summary, "embedding_cosine"), "mean")
     found["matrices"] = read_table(folder / "matrices.parquet", kinds.MatrixUpdate)
     found["spectra"] = read_table(folder / "spectra.parquet", kinds.Spectrum)
@@ -135,7 +143,8 @@ def _specs(benchmarks: Path) -> list[Path]:
     return [path for path in sorted(benchmarks.glob("*.json")) if path.name != CONTAMINATION]
 
 
-def _described(path: Path, use: dict[str, str | int], contamination: dict[str, int] | None) -> Described:
+def _described(path: Path, use: dict[str, str | int], overlap: Overlap | None) -> Described:
     about = read_json(path)
-    shared = None if contamination is None else contamination["exact"] + contamination["ngram"]
-    return record(path, Described, about | use | {"rejected": len(value_of(path, about, "rejected")), "shared": shared})
+    rejected = len(value_of(path, about, "rejected"))
+    shared = None if overlap is None else overlap.exact + overlap.ngram
+    return record(path, Described, about | use | {"rejected": rejected, "shared": shared})

@@ -47,3 +47,20 @@ def test_every_run_and_benchmark_is_read(data: Path) -> None:
 def test_a_benchmark_that_was_not_run_is_named(data: Path) -> None:
     with pytest.raises(DataError, match=r"rl/aime24/metrics\.json"):
         read_benchmarked(data / "benchmarks", data / "results", ["rl"])
+
+
+@pytest.mark.parametrize(
+    ("file", "values", "said"),
+    [
+        ("about.json", [], r"about\.json: splits is missing"),
+        ("about.json", ABOUT | {"splits": {"train": "many"}}, r"about\.json, train: .*, found 'many'"),
+        ("benchmarks/contamination.json", {"test": {"exact": 1}}, r"contamination\.json, test: ngram is missing"),
+        ("benchmarks/contamination.json", [1], r"contamination\.json: .*, found \[1\]"),
+        ("benchmarks/aime24.json", [], r"aime24\.json: rejected is missing"),
+        ("benchmarks/aime24.json", ABOUT, r"aime24\.json: questions is missing"),
+    ],
+)
+def test_a_damaged_description_is_named(data: Path, file: str, values: Any, said: str) -> None:
+    write_json(data / file, values)
+    with pytest.raises(DataError, match=said):
+        read_described(data / "about.json", data / "benchmarks")

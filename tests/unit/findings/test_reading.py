@@ -85,6 +85,8 @@ def test_seconds_and_tokens_are_summed_up_to_each_checkpoint(tmp_path: Path) -> 
         ),
         ("reports/spectral/rl/summary.json", {"explained_variance": "much"}, "explained_variance: .*, found 'much'"),
         ("reports/spectral/rl/summary.json", {"steps": {}}, "summary.json: no step was analysed"),
+        ("reports/spectral/rl/summary.json", {"steps": {"64": 3}}, "summary.json, 64: .*, found 3"),
+        ("reports/spectral/rl/summary.json", {"steps": {"last": {}}}, "summary.json, last, .*: .*, found 'last'"),
         ("models/rl/run.json", {"learning_rate": ...}, "run.json: learning_rate is missing"),
     ],
 )
