@@ -1,6 +1,7 @@
 """Unit tests run on one thread, without progress bars and without looking anything up."""
 
 import os
+from pathlib import Path
 
 os.environ |= {"TQDM_DISABLE": "1", "HF_HUB_OFFLINE": "1"}
 
