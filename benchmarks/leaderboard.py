@@ -266,7 +266,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Markdown: policies of one loss, the fewest batches first."""
     lines = [
         "| policy | starts at | updates a batch | batches | sampled tokens | processor seconds | of these searching | "
-        "PFLOP, teacher 1, 4, 20 times the student |",
+        "GFLOP, the teacher 1, 4, 20 times the student |",
         "| --- | ---: | ---: | --- | ---: | ---: | ---: | --- |",
     ]
     for one in sorted(rows, key=lambda one: (middle(one, "steps"), middle(one, "cpu_seconds"))):
@@ -274,9 +274,10 @@ def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         rate = "" if one["learning_rate"] is None else f"{one['learning_rate']:g}"
         cells = [one["name"], rate, str(one["updates_per_batch"]), each]
         if middle(one, "steps") < math.inf:
-            searching = median(run["spent"]["search_cpu_seconds"] / run["spent"]["cpu_seconds"] for run in one["replicates"])
+            spent = [run["spent"] for run in one["replicates"]]
+            searching = median(each["search_cpu_seconds"] / each["cpu_seconds"] for each in spent)
             cells += [f"{middle(one, 'sampled_tokens'):,.0f}", f"{middle(one, 'cpu_seconds'):.2f}", f"{searching:.0%}"]
-            cells += [", ".join(f"{middle(one, f'flops_{ratio}') / 1e15:.3f}" for ratio in RATIOS)]
+            cells += [", ".join(f"{middle(one, f'flops_{ratio}') / 1e9:,.0f}" for ratio in RATIOS)]
         else:
             cells += ["never"] * 4
         lines.append("| " + " | ".join(cells) + " |")
@@ -288,10 +289,10 @@ def page(found: Mapping[str, Any], learned: str) -> str:
     said = [
         "# Leaderboard",
         "",
-        f"What {found['share']:.0%} of OPD's final accuracy ({found['target']:.3f} on {found['problems']} problems) takes "
-        f"in {found['world']}, by policy: `make leaderboard` after `make repro`. Medians over "
-        f"{found['replicates']} replicates; batches of each. Costs contain searches and validation and leave out the "
-        "tests of accuracy. A batch is 64 prompts with a completion each.",
+        f"What {found['share']:.0%} of OPD's final accuracy ({found['target']:.3f} on {found['problems']} problems) "
+        f"takes in {found['world']}, by policy: `make leaderboard` after `make repro`. Medians over "
+        f"{found['replicates']} replicates; batches of each. Costs contain searches and validation, and leave out "
+        "the tests of accuracy. A batch is 64 prompts with a completion each.",
     ]
     for loss in LOSSES:
         rows = [one for one in found["rows"] if one["loss"] == loss]
