@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import glob
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterable, Iterator
+import stat
+import weakref
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+_OURS = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp")  # temporary folders of this module, as tempfile makes their names
 
 
 class DataError(ValueError):
@@ -24,22 +31,86 @@ def canonical_json(value: Any) -> str:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path`, for a file or a folder; it replaces `path` when the block ends without error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    _remove_left_by_killed(path)
-    try:
+    """A temporary name near `path`, for a file or a folder; it replaces `path` when the block ends without error."""
+    with temporary_near(path) as folder:
+        temporary = Path(folder, path.name)
         yield temporary
-        if temporary.is_dir():
-            for file in temporary.rglob("*"):
-                _sync(file)
-            remove(path)  # a folder cannot be replaced in one call
-        else:
-            _sync(temporary)
-        temporary.replace(path)
-        _sync(path.parent)
-    finally:
-        remove(temporary)
+        sync(temporary)
+        with in_place({path: temporary}):
+            pass
+
+
+def temporary_near(path: Path) -> TemporaryDirectory[str]:
+    """A folder to write what becomes `path` in, on the same file system. What killed processes left there goes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_left_behind(path.parent)
+    return claimed_folder(f".{path.name[:50]}.", ".tmp", path.parent)
+
+
+def claimed_folder(prefix: str, suffix: str = "", parent: Path | None = None) -> TemporaryDirectory[str]:
+    """A temporary folder under a lock that ends with this process, however that ends: see `remove_if_unclaimed`."""
+    while True:
+        folder = TemporaryDirectory(prefix=prefix, suffix=suffix, dir=parent, ignore_cleanup_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # somebody who clears up was faster than the lock
+            held = os.open(folder.name, os.O_RDONLY)
+            weakref.finalize(folder, os.close, held)
+            fcntl.flock(held, fcntl.LOCK_SH)
+            if os.path.samestat(os.fstat(held), Path(folder.name).stat()):
+                return folder
+
+
+def remove_left_behind(folder: Path, *, below: bool = False) -> None:
+    """Remove the temporary folders in `folder`, or anywhere below it, whose writers are no more."""
+    for place, folders, _ in os.walk(folder):
+        ours = [name for name in folders if _OURS.fullmatch(name)]
+        for name in ours:
+            remove_if_unclaimed(Path(place, name))
+        folders[:] = set(folders).difference(ours) if below else ()
+
+
+def remove_if_unclaimed(folder: Path) -> None:
+    """Remove a folder made by `claimed_folder` unless its process lives; process numbers, used again, play no part."""
+    with contextlib.suppress(OSError):  # BlockingIOError: it is in use
+        held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            os.close(held)
+
+
+@contextmanager
+def in_place(temporaries: Mapping[Path, Path]) -> Iterator[None]:
+    """Rename each temporary to its target, and back where the block fails: all targets are replaced, or none."""
+    placed: list[Path] = []
+    try:
+        for path, temporary in temporaries.items():
+            before = _before(temporary)
+            if path.is_dir() or temporary.is_dir():
+                with contextlib.suppress(FileNotFoundError):
+                    path.rename(before)  # a folder cannot be replaced in one call
+            else:
+                with contextlib.suppress(OSError):  # nothing there, or a file system without links
+                    os.link(path, before, follow_symlinks=False)
+            temporary.replace(path)
+            placed.append(path)
+        for folder in {path.parent for path in temporaries}:
+            _sync_one(folder)
+        yield
+    except BaseException:
+        for path, temporary in temporaries.items():
+            with contextlib.suppress(OSError):
+                if path in placed:
+                    path.rename(temporary)
+                _before(temporary).replace(path)
+        raise
+
+
+def sync(path: Path) -> None:
+    """Flush a file or a folder to disk, so that a rename never outlives the bytes it points to."""
+    for inside in path.rglob("*") if path.is_dir() else ():
+        _sync_one(inside)
+    _sync_one(path)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -122,16 +193,57 @@ def hash_path(path: Path) -> str:
         raise DataError(f"{path}: no such file") from None
 
 
-def _remove_left_by_killed(path: Path) -> None:
-    """Remove the temporary files and folders that processes which are no more left beside `path`."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        pid = left.name.split(".")[-2]
-        if pid.isdigit() and (int(pid) == os.getpid() or not Path("/proc", pid).exists()):
-            remove(left)
+Mark = tuple[int, ...]
 
 
-def _sync(path: Path) -> None:
-    """Flush to disk, so that a rename never outlives the bytes it points to."""
+def marks(path: Path) -> dict[str, Mark]:
+    """What the file system says of a path, of all below it, and of the folders that lead to it from here.
+
+    Who writes to a file, replaces it, or swaps it and puts it back leaves another mark: the time of an inode's last
+    change cannot be set. Adding links to a file, its permissions, and files beside it that come and go leave none.
+    Raises `OSError` where nothing is there.
+    """
+    found = {str(folder): _mark(folder) for folder in path.parents if not path.is_absolute() and folder != Path()}
+    found[str(path)] = _mark(path)
+    for folder, folders, files in os.walk(path):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        found |= {place: _mark(place) for name in (*folders, *files) if (place := f"{folder}/{name}")}
+    return found
+
+
+def touched(path: Path, before: Mapping[str, Mark]) -> str | None:
+    """What of `path` has another mark than `before`, is new or is gone; None if nothing."""
+    try:
+        now = marks(path)
+    except OSError:
+        return str(path)
+    for place in sorted({*before, *now}):
+        if place not in before or place not in now or not _same(before[place], now[place]):
+            return place
+    return None
+
+
+def _mark(path: str | Path) -> Mark:
+    """Of a file (inode, size, time written, time changed, links, mode); of a link also what it leads to."""
+    found = os.lstat(path)
+    if stat.S_ISDIR(found.st_mode):  # its time written is that of files that come and go in it
+        return (found.st_ino, 0, 0, found.st_ctime_ns, found.st_mtime_ns, found.st_mode)
+    mark = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_nlink, found.st_mode)
+    return mark + _mark(os.path.realpath(path, strict=True)) if stat.S_ISLNK(found.st_mode) else mark
+
+
+def _same(before: Mark, now: Mark) -> bool:
+    explained = before[4:6] != now[4:6]  # a time changed that comes of another number of links or of chmod
+    same = before[:3] == now[:3] and (before[3] == now[3] or explained)
+    return same and (len(before) == 6 or _same(before[6:], now[6:]))
+
+
+def _before(temporary: Path) -> Path:
+    """Where what a temporary replaces is kept until all is done."""
+    return temporary.with_name(f"{temporary.name}.before")
+
+
+def _sync_one(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from effopd.files import DataError, atomic_path, write_jsonl
+from effopd.files import DataError, write_jsonl
 from effopd.models.build import build_model
 from effopd.models.source import adopt, fetch
 from effopd.models.store import save_model
@@ -57,10 +57,10 @@ def main() -> None:
     )
     fine_tune(engine, tokenizer, demonstrations, params, session, seed=shared.seed, micro_batch=optimizer.micro_batch)
 
-    stage.check_unchanged()
-    with atomic_path(MODELS / "base") as folder:
-        save_model(folder, model, tokenizer)
-        write_jsonl(folder / "metrics.jsonl", session.state.metrics)
+    folder = stage.output(MODELS / "base")
+    save_model(folder, model, tokenizer)
+    write_jsonl(folder / "metrics.jsonl", session.state.metrics)
+    stage.publish()
     said = f"loss {session.state.metrics[-1]['loss']:.4f}" if params.steps else "as it was, not trained"
     print(f"{MODELS / 'base'}: {model.num_parameters():,} parameters, {said}")
 

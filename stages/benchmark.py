@@ -13,7 +13,7 @@ from typer import Argument
 from effopd.evaluation.benchmark import summarise
 from effopd.evaluation.harness_export import export
 from effopd.evaluation.records import evaluate, write_records
-from effopd.files import atomic_path, hash_path, read_json, write_json
+from effopd.files import hash_path, read_json, write_json
 from effopd.params.benchmark import BenchmarkParams
 from effopd.params.engine import ALL_BUT_PRECISION, EngineParams
 from effopd.params.evaluate import EvaluateParams
@@ -54,6 +54,7 @@ def main(
     samples = params.samples or about["samples"]
 
     policy = serve(params.url, weights) if params.url else open_policy(weights, rollout, precision, set_up(shared))
+    stage.check_inputs()
     journal = SCRATCH / "benchmark" / key / f"{hash_path(weights)}.jsonl"
     with tqdm(total=len(problems) * samples, desc=f"{name} {dataset}", unit="completion") as bar:
         records = evaluate(
@@ -69,13 +70,12 @@ def main(
         )
     summary = summarise(records, samples, confidence=confidence.confidence, seed=shared.seed)
 
-    stage.check_unchanged()
     settings = {"seed": shared.seed, "max_new_tokens": params.max_new_tokens, "shots": about["shots"]}
-    with atomic_path(BENCHMARKS / name / dataset) as target:
-        target.mkdir()
-        write_json(target / "metrics.json", summary | {"title": about["title"], "first_prompt": about["first_prompt"]})
-        write_records(target / "records.parquet", problems, records)
-        export(target / "lm-eval", dataset, f"{MODELS / name}", problems, records, summary, settings)
+    target = stage.output(BENCHMARKS / name / dataset)
+    write_json(target / "metrics.json", summary | {"title": about["title"], "first_prompt": about["first_prompt"]})
+    write_records(target / "records.parquet", problems, records)
+    export(target / "lm-eval", dataset, f"{MODELS / name}", problems, records, summary, settings)
+    stage.publish()
     interval = f"{summary['low']:.3f}–{summary['high']:.3f}"
     print(f"{name}, {about['title']}: avg@{samples} {summary['accuracy']:.3f} ({interval})")
 

@@ -11,7 +11,7 @@ from typer import Argument
 
 from effopd.evaluation.accuracy import grade
 from effopd.evaluation.curve import curve_row
-from effopd.files import atomic_path, hash_path, read_json, write_json
+from effopd.files import hash_path, read_json, write_json
 from effopd.params.engine import ALL_BUT_PRECISION, EngineParams
 from effopd.params.evaluate import EvaluateParams
 from effopd.params.rollout import RolloutParams
@@ -56,13 +56,14 @@ def main(name: Annotated[str, Argument(metavar="RUN", help="A folder of checkpoi
             )
             sampled = draw(samples=params.samples, greedy=False)
             greedy = draw(samples=1, greedy=True) if step in ends else None
+            stage.check_inputs()
             write_json(row_file, curve_row(step, sampled, greedy, params, shared.seed))
         rows.append(read_json(row_file) | {"step": step})
 
-    stage.check_unchanged()
-    with atomic_path(EVALUATION / name) as folder:
-        write_json(folder / "curve.json", rows)
-        write_json(folder / "metrics.json", rows[-1])
+    folder = stage.output(EVALUATION / name)
+    write_json(folder / "curve.json", rows)
+    write_json(folder / "metrics.json", rows[-1])
+    stage.publish()
     print(f"{name}: accuracy {rows[-1]['accuracy']:.3f} ({rows[-1]['low']:.3f}–{rows[-1]['high']:.3f})")
 
 

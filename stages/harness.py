@@ -8,6 +8,7 @@ from and refuses to write its outputs when that has changed.
 from __future__ import annotations
 
 import gc
+import hashlib
 import importlib
 import os
 import platform
@@ -15,13 +16,27 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar, get_args, get_type_hints
 
 import typer
 
 from effopd.errors import MachineError
-from effopd.files import DataError, canonical_json, hash_path, sha256
+from effopd.files import (
+    DataError,
+    Mark,
+    canonical_json,
+    hash_path,
+    in_place,
+    marks,
+    remove_left_behind,
+    sha256,
+    sync,
+    temporary_near,
+    touched,
+)
 from effopd.params.section import ParamsError, Section, parse, read_yaml
+from stages import ROOT, SOURCES, guard
 
 PARAMS = Path("params.yaml")
 MODELS = Path("models")
@@ -44,15 +59,17 @@ class StageError(RuntimeError):
 
 
 class Stage:
-    """What one stage reads: the params it asked for, its input files and its code, as they were at the start."""
+    """What one stage reads and writes: params, inputs and code as they were at the start; outputs, all at its end."""
 
     def __init__(self) -> None:
-        self._code = {path: hash_path(path) for path in _project_modules()}
+        self._code = {file: hashlib.sha256(SOURCES[file]).hexdigest() for file in _project_modules()}
         self._params: dict[str, Any] = {}
-        self._inputs: dict[Path, str] = {}
-        # Imported by name because it is no part of what the results depend on: it can stop a stage, never change one.
-        importlib.import_module("effopd.params.schema").check_file(PARAMS)
+        self._inputs: dict[Path, tuple[str, dict[str, Mark]]] = {}
+        self._outputs: dict[Path, TemporaryDirectory[str]] = {}
         self._values = read_yaml(PARAMS)
+        # Imported by name because it is no part of what the results depend on: it can stop a stage, never change one.
+        importlib.import_module("effopd.params.schema").check(self._values, PARAMS)
+        remove_left_behind(SCRATCH, below=True)
 
     def params(self, name: str, section: type[AnySection], *, unused: tuple[str, ...] = ()) -> AnySection:
         """A section of params.yaml, all of whose keys but the `unused` ones this stage depends on."""
@@ -74,20 +91,38 @@ class Stage:
 
     def input(self, path: str | Path) -> Path:
         """A file or folder that this stage reads. Raises `DataError` when it is missing."""
-        self._inputs[Path(path)] = hash_path(Path(path))
-        return Path(path)
+        path = Path(path)
+        if not path.exists():
+            raise DataError(f"{path}: no such file")
+        before = marks(path)
+        self._inputs[path] = (hash_path(path), before)
+        return path
+
+    def output(self, path: Path) -> Path:
+        """Where to write a file or folder of this stage; `publish` puts it in place."""
+        self._outputs[path] = temporary_near(path)
+        return self._temporary(path)
 
     def key(self, *purpose: str | int, without: tuple[str, ...] = ()) -> str:
         """A hash of all that decides the results: params but those in `without`, inputs, code, versions, `purpose`."""
         params = {key: value for key, value in self._params.items() if key not in without}
-        inputs = {path.as_posix(): digest for path, digest in self._inputs.items()}
-        code = {path.as_posix(): digest for path, digest in self._code.items()}
+        inputs = {path.as_posix(): digest for path, (digest, _) in self._inputs.items()}
+        code = {path.relative_to(ROOT).as_posix(): digest for path, digest in self._code.items()}
         return sha256(canonical_json([list(purpose), params, inputs, code, environment(*self._engines())]))
 
     def _engines(self) -> list[str]:
         """Optional packages that train, sample or judge here."""
         chosen = {str(self._params.get(key)) for key in ("engine.name", "rollout.engine", "teacher.engine")}
         return sorted(chosen & {"deepspeed", "vllm"} | ({"peft"} if self._params.get("engine.lora_rank") else set()))
+
+    def check_inputs(self) -> None:
+        """To be called before anything is kept for a later run. Raises `StageError` where an input is not as it was.
+
+        An input that was swapped and put back counts, since nobody knows which of the two was read.
+        """
+        for path, (_, before) in self._inputs.items():
+            if place := touched(path, before):
+                raise StageError(_changed(place))
 
     def check_unchanged(self) -> None:
         """To be called before outputs are written. Raises `StageError` that names what changed since the start."""
@@ -96,9 +131,29 @@ class Stage:
             section, _, name = key.partition(".")
             if (now := (values.get(section) or {}).get(name)) != before:
                 raise StageError(_changed(f"{PARAMS}: {key}", f" from {before!r} to {now!r}"))
-        for path, before in (self._inputs | self._code).items():
-            if not path.exists() or hash_path(path) != before:
-                raise StageError(_changed(path.as_posix()))
+        for file, digest in self._code.items():
+            if not file.exists() or hash_path(file) != digest:
+                raise StageError(_changed(file.relative_to(ROOT).as_posix()))
+        self.check_inputs()
+
+    def publish(self) -> None:
+        """Put all outputs in place, as a stage's last act; raises `StageError` instead where something has changed.
+
+        What takes time on a slow disk comes before the last look. From then on `guard` looks, until DVC has recorded
+        what it finds.
+        """
+        temporaries = {path: self._temporary(path) for path in self._outputs}
+        for temporary in temporaries.values():
+            sync(temporary)
+        sources = {path: before for path, (_, before) in self._inputs.items()}
+        sources |= {path: marks(path) for path in (PARAMS, *self._code)}
+        self._guard = guard.stand(sources, list(temporaries))
+        self.check_unchanged()
+        with in_place(temporaries):
+            self.check_unchanged()
+
+    def _temporary(self, path: Path) -> Path:
+        return Path(self._outputs[path].name, path.name)
 
 
 def environment(*engines: str) -> dict[str, str]:
@@ -132,11 +187,9 @@ def run(main: Callable[..., None]) -> None:
 
 
 def _project_modules() -> list[Path]:
-    """The project's own source files that this process has imported, relative to the repository root."""
-    root = Path.cwd()
+    """The project's own source files that this process has imported."""
     files = [Path(file) for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))]
-    own = [file.relative_to(root) for file in files if file.is_relative_to(root)]
-    return sorted(path for path in own if path.parts[0] in ("effopd", "stages"))
+    return sorted(SOURCES.keys() & files)
 
 
 def _changed(what: str, how: str = "") -> str:

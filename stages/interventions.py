@@ -14,7 +14,7 @@ from typer import Argument
 
 from effopd.evaluation.accuracy import grade
 from effopd.evaluation.statistics import bootstrap
-from effopd.files import DataError, atomic_path, read_json, read_jsonl, sha256, write_json
+from effopd.files import DataError, read_json, read_jsonl, sha256, write_json
 from effopd.interventions.experiments import interventions
 from effopd.interventions.scaling import update_norm
 from effopd.params.engine import ALL_BUT_PRECISION, EngineParams
@@ -65,6 +65,7 @@ def main(name: Annotated[str, Argument(metavar="RUN", help="A folder of checkpoi
                 max_new_tokens=rollout.max_new_tokens,
                 batch_size=evaluate.batch_size,
             )
+            stage.check_inputs()
             write_json(scores_file, graded.scores_NS.mean(-1).tolist())
         scores = read_json(scores_file)
         estimate = bootstrap(
@@ -76,9 +77,9 @@ def main(name: Annotated[str, Argument(metavar="RUN", help="A folder of checkpoi
         measured = {"accuracy": estimate.mean, "low": estimate.low, "high": estimate.high, "n": estimate.n}
         rows.append(asdict(intervention) | {"update_norm": update_norm(base, weights)} | measured | {"scores": scores})
 
-    stage.check_unchanged()
-    with atomic_path(INTERVENTIONS / f"{name}.parquet") as file:
-        pq.write_table(pa.Table.from_pylist(rows), file, compression="zstd")
+    file = stage.output(INTERVENTIONS / f"{name}.parquet")
+    pq.write_table(pa.Table.from_pylist(rows), file, compression="zstd")
+    stage.publish()
     print(f"{name}: {len(rows)} interventions, base {rows[0]['accuracy']:.3f}, trained {rows[1]['accuracy']:.3f}")
 
 

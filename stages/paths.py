@@ -38,8 +38,7 @@ def main() -> None:
     gram_NN = update_gram(load, shapes, len(points))
     found = plane(gram_NN)
 
-    stage.check_unchanged()
-    write_json(PATHS, {
+    write_json(stage.output(PATHS), {
         "parameters": sum(torch.Size(shape).numel() for shape in shapes.values()),
         "explained": found.explained,
         "points": [
@@ -49,6 +48,7 @@ def main() -> None:
             )
         ],
     })  # fmt: skip
+    stage.publish()
     print(f"{PATHS}: {len(points)} checkpoints, {sum(found.explained):.0%} of their variance in the plane")
 
 

@@ -11,7 +11,7 @@ from effopd.datasets.catalogue import Dataset
 from effopd.datasets.contamination import NGRAM, find_overlaps
 from effopd.datasets.prompts import Renderer
 from effopd.datasets.spec import SPECS
-from effopd.files import atomic_path, write_json
+from effopd.files import write_json
 from effopd.params.benchmark import BenchmarkParams
 from effopd.params.data import DataParams
 from effopd.params.prompt import PromptParams
@@ -59,20 +59,19 @@ def main() -> None:
     rendered = {name: _problems(dataset, renderer, benchmark.limit) for name, dataset in benchmarks.items()}
     shared = {name: _contamination(questions["train"], questions[name]) for name in ("test", *benchmarks)}
 
-    stage.check_unchanged()
     for name, problems in splits.items():
-        write_problems(DATA / f"{name}.parquet", problems)
-    write_demonstrations(DATA / "demonstrations.parquet", demonstrations)
+        write_problems(stage.output(DATA / f"{name}.parquet"), problems)
+    write_demonstrations(stage.output(DATA / "demonstrations.parquet"), demonstrations)
     sizes = {name: len(problems) for name, problems in splits.items()}
-    write_json(DATA / "about.json", about | {"splits": sizes, "first_prompt": splits["train"][0].prompt})
-    with atomic_path(DATA / "benchmarks") as folder:
-        folder.mkdir()
-        write_json(folder / "contamination.json", shared)
-        for name, dataset in benchmarks.items():
-            write_problems(folder / f"{name}.parquet", rendered[name])
-            custom = {"samples": dataset.samples, "shots": len(dataset.prompt.shots)}
-            asked = {"questions": len(rendered[name]), "first_prompt": rendered[name][0].prompt}
-            write_json(folder / f"{name}.json", _about(dataset) | custom | asked)
+    write_json(stage.output(DATA / "about.json"), about | {"splits": sizes, "first_prompt": splits["train"][0].prompt})
+    folder = stage.output(DATA / "benchmarks")
+    write_json(folder / "contamination.json", shared)
+    for name, dataset in benchmarks.items():
+        write_problems(folder / f"{name}.parquet", rendered[name])
+        custom = {"samples": dataset.samples, "shots": len(dataset.prompt.shots)}
+        asked = {"questions": len(rendered[name]), "first_prompt": rendered[name][0].prompt}
+        write_json(folder / f"{name}.json", _about(dataset) | custom | asked)
+    stage.publish()
     print(", ".join(f"{name} {len(problems)}" for name, problems in (splits | rendered).items()))
     for name, found in shared.items():
         if found["exact"] or found["ngram"]:

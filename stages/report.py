@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from effopd.files import atomic_path, write_json, write_text
+from effopd.files import write_json, write_text
 from effopd.findings.claims import judge_all
 from effopd.findings.evidence import Evidence
 from effopd.findings.reading import read_benchmarked, read_described, read_results
@@ -78,15 +78,14 @@ def main() -> None:
     }
     page = render(params.title, evidence, claims, story, described, provenance)
 
-    stage.check_unchanged()
-    with atomic_path(REPORTS / "figures") as folder:
-        save(figures(story), folder)
-        plots(evidence, folder / "dvc")
-    with atomic_path(REPORTS / "cards") as folder:
-        write_cards(evidence.results, provenance, folder)
-    write_json(REPORTS / "summary.json", summary(evidence, claims, provenance))
-    write_json(REPORTS / "metrics.json", metrics(evidence))
-    write_text(REPORTS / "index.html", page)
+    folder = stage.output(REPORTS / "figures")
+    save(figures(story), folder)
+    plots(evidence, folder / "dvc")
+    write_cards(evidence.results, provenance, stage.output(REPORTS / "cards"))
+    write_json(stage.output(REPORTS / "summary.json"), summary(evidence, claims, provenance))
+    write_json(stage.output(REPORTS / "metrics.json"), metrics(evidence))
+    write_text(stage.output(REPORTS / "index.html"), page)
+    stage.publish()
     dropped = {file.parent for file in MODELS.glob(f"[!.]*/{ABOUT}")} - {MODELS / name.name for name in names}
     for folder in sorted(dropped):
         print(f"{folder} is of no run that {PARAMS} asks for: `make tidy` puts such results away, and DVC keeps them")

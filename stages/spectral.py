@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from torch import Tensor
 from typer import Argument
 
-from effopd.files import atomic_path, write_json
+from effopd.files import write_json
 from effopd.params.run import RunParams
 from effopd.params.spectral import SpectralParams
 from effopd.spectral.analysis import analyse_trajectory
@@ -69,11 +69,11 @@ def main(name: Annotated[str, Argument(metavar="RUN", help="A folder of checkpoi
         "linearity": [asdict(row) for row in analysis.linearity],
     }
 
-    stage.check_unchanged()
-    with atomic_path(SPECTRAL / name) as folder:
-        write_json(folder / "summary.json", summary)
-        for table, rows in tables.items():
-            pq.write_table(pa.Table.from_pylist(rows), folder / f"{table}.parquet", compression="zstd")
+    folder = stage.output(SPECTRAL / name)
+    write_json(folder / "summary.json", summary)
+    for table, rows in tables.items():
+        pq.write_table(pa.Table.from_pylist(rows), folder / f"{table}.parquet", compression="zstd")
+    stage.publish()
     last = averages[final]
     rank = "none" if last.effective_rank is None else f"{last.effective_rank:.1f}"
     print(f"{name}: update norm {last.total_update_norm:.3f}, effective rank {rank}")

@@ -25,8 +25,8 @@ def main() -> None:
         file = SECONDS / f"{name}.jsonl"
         if file.exists():
             seconds[name] = read_jsonl(stage.input(file)) or None
-    stage.check_unchanged()
-    write_json(TIMING, seconds)
+    write_json(stage.output(TIMING), seconds)
+    stage.publish()
     missing = [name for name, rows in seconds.items() if rows is None]
     elsewhere = f"; trained elsewhere: {', '.join(missing)}" if missing else ""
     print(f"{TIMING}: seconds of {len(seconds) - len(missing)} runs{elsewhere}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import model_validator
 
@@ -73,4 +74,9 @@ class Params(Section):
 
 def check_file(path: Path) -> Params:
     """Check every section of a params file. Raises `ParamsError` with one line that names the first wrong key."""
-    return parse(Params, "", read_yaml(path), path)
+    return check(read_yaml(path), path)
+
+
+def check(values: dict[str, Any], path: Path) -> Params:
+    """As `check_file`, for the values that were read of it."""
+    return parse(Params, "", values, path)

@@ -1,0 +1,85 @@
+"""Keeps watch between the end of a stage and DVC's record of it.
+
+DVC hashes the sources of a stage when its process has ended: what is edited just then, or while DVC waits for its lock
+or reads large inputs, would be recorded against outputs that were made before. So a stage that DVC started leaves this
+process behind. While DVC's table of locks says that it still writes the outputs down, a change of a source takes them
+away: sources are hashed before outputs, so DVC finds none and records nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from effopd.files import Mark, temporary_near, touched
+
+LOOK_SECONDS = 0.002  # between two looks: a few times shorter than DVC takes from the last source to the first output
+
+
+def stand(sources: Mapping[Path, Mapping[str, Mark]], outputs: Sequence[Path]) -> subprocess.Popen[str] | None:
+    """Start to watch the sources, by the marks that they must keep; None where no DVC waits for the stage to end."""
+    if "DVC_ROOT" not in os.environ:
+        return None
+    told = {
+        "table": str(Path(os.environ["DVC_ROOT"], ".dvc/tmp/rwlock")),
+        "sources": {str(path): marks for path, marks in sources.items()},
+        "outputs": [str(path) for path in outputs],
+    }
+    # without the site's packages, which it does not need, it is there in a tenth of a second
+    command = [sys.executable, "-S", "-m", "stages.guard"]
+    guard = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert guard.stdin and guard.stdout
+    guard.stdin.write(json.dumps(told) + "\n")
+    guard.stdin.flush()
+    guard.stdout.readline()
+    return guard
+
+
+def main() -> None:
+    told = json.loads(sys.stdin.readline())
+    table, outputs = Path(told["table"]), [Path(path) for path in told["outputs"]]
+    sources = {Path(path): {place: tuple(mark) for place, mark in of.items()} for path, of in told["sources"].items()}
+    print("ready", flush=True)
+    sys.stdin.read()  # until the stage has ended, it looks itself
+    while _to_be_recorded(table, outputs):
+        for path, before in sources.items():
+            if place := touched(path, before):
+                _take_away(outputs)
+                sys.exit(
+                    f"error: {place} changed before DVC had recorded what was made of it; {outputs[0]} was taken away "
+                    "again, run the stage again"
+                )
+        time.sleep(LOOK_SECONDS)
+
+
+def _to_be_recorded(table: Path, outputs: Sequence[Path]) -> bool:
+    """Whether an output is there that a living DVC holds for writing."""
+    try:
+        held = json.loads(table.read_text(encoding="utf-8")).get("write", {})
+    except FileNotFoundError:
+        return False
+    except ValueError:  # it was being written
+        return True
+    holders = {os.path.realpath(path): holder["pid"] for path, holder in held.items()}
+    return any(
+        path.exists() and Path(f"/proc/{holders[place]}").exists()
+        for path in outputs
+        if (place := os.path.realpath(path)) in holders
+    )
+
+
+def _take_away(outputs: Sequence[Path]) -> None:
+    """Rename them away at once, and delete them then."""
+    for path in outputs:
+        with suppress(FileNotFoundError), temporary_near(path) as folder:
+            path.rename(Path(folder, path.name))
+
+
+if __name__ == "__main__":
+    main()
