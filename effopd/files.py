@@ -223,6 +223,12 @@ def touched(path: Path, before: Mapping[str, Mark]) -> str | None:
     return None
 
 
+def stamps(path: Path) -> dict[str, Mark]:
+    """(inode, size, time written) of a file, or of each file of a folder by its name there: whatever its own name."""
+    files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
+    return {file.relative_to(path).as_posix(): _mark(file)[:3] for file in files}
+
+
 def _mark(path: str | Path) -> Mark:
     """Of a file (inode, size, time written, time changed, links, mode); of a link also what it leads to."""
     found = os.lstat(path)

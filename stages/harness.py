@@ -31,6 +31,7 @@ from effopd.files import (
     marks,
     remove_left_behind,
     sha256,
+    stamps,
     sync,
     temporary_near,
     touched,
@@ -133,7 +134,7 @@ class Stage:
                 raise StageError(_changed(f"{PARAMS}: {key}", f" from {before!r} to {now!r}"))
         for file, digest in self._code.items():
             if not file.exists() or hash_path(file) != digest:
-                raise StageError(_changed(file.relative_to(ROOT).as_posix()))
+                raise StageError(_changed(str(_shown(file))))
         self.check_inputs()
 
     def publish(self) -> None:
@@ -143,14 +144,18 @@ class Stage:
         what it finds.
         """
         temporaries = {path: self._temporary(path) for path in self._outputs}
+        written = {path: stamps(temporary) for path, temporary in temporaries.items()}
         for temporary in temporaries.values():
             sync(temporary)
         sources = {path: before for path, (_, before) in self._inputs.items()}
-        sources |= {path: marks(path) for path in (PARAMS, *self._code)}
-        self._guard = guard.stand(sources, list(temporaries))
+        sources |= {path: marks(path) for path in (PARAMS, *map(_shown, self._code))}
+        self._guard = guard.stand(sources, written)
         self.check_unchanged()
         with in_place(temporaries):
             self.check_unchanged()
+            for path, before in written.items():
+                if stamps(path) != before:
+                    raise StageError(_changed(str(path)))
 
     def _temporary(self, path: Path) -> Path:
         return Path(self._outputs[path].name, path.name)
@@ -190,6 +195,11 @@ def _project_modules() -> list[Path]:
     """The project's own source files that this process has imported."""
     files = [Path(file) for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))]
     return sorted(SOURCES.keys() & files)
+
+
+def _shown(file: Path) -> Path:
+    """As its user names it."""
+    return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
 
 
 def _changed(what: str, how: str = "") -> str:

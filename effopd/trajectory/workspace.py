@@ -10,6 +10,7 @@ import fcntl
 import logging
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,10 +47,15 @@ class Workspace:
     """The scratch folder of one run, which one process at a time may use; each of several ranks has the state of its
     own shards in it.
 
-    Raises `DataError` where another process trains the run.
+    check: raises where what trained the run is no longer what its key was made of. Called before each save, so that no
+    state under that key comes of anything else. Raises `DataError` where another process trains the run.
     """
 
-    def __init__(self, scratch: Path, run: str, key: str, rank: int = 0) -> None:
+    def __init__(
+        self, scratch: Path, run: str, key: str, rank: int = 0, check: Callable[[], object] = lambda: None
+    ) -> None:
+        self._key, self._check, self._rank = key, check, rank
+        self._saved_files: dict[str, list[int]] = {}
         self.folder = scratch / f"{run}-{key[:16]}"
         self.checkpoints = self.folder / "checkpoints"
         self._states = self.folder / f"rank-{rank}" if rank else self.folder
@@ -69,8 +75,12 @@ class Workspace:
         folder = self._states / f"state-{steps[-1]:08d}"
         try:
             state = read_json(folder / "state.json")
+            if state.pop("key") != self._key:
+                raise DataError(f"{folder}: a state of another run")
+            self._saved_files = state.pop("checkpoints")
+            self._check_checkpoints()
             return RunState(tensors=load_weights(folder / "tensors.safetensors"), **state)
-        except (DataError, TypeError) as error:
+        except (DataError, TypeError, KeyError, AttributeError) as error:
             raise DataError(f"{error}; delete {self.folder} to train this run from its beginning") from None
 
     def due(self) -> bool:
@@ -79,13 +89,16 @@ class Workspace:
 
     def save(self, state: RunState) -> None:
         """Write a whole state, beside the older ones: a kill at any moment leaves one to go on from."""
+        self._check()
         began = time.monotonic()
+        self._saved_files = self._checkpoint_files()
         target = self._states / f"state-{state.step:08d}"
         with atomic_path(target) as folder:
             folder.mkdir()
             save_weights(folder / "tensors.safetensors", state.tensors)
             write_json(folder / "state.json", {
                 "step": state.step, "metrics": state.metrics, "triggers": state.triggers, "timing": state.timing,
+                "key": self._key, "checkpoints": self._saved_files,
             })  # fmt: skip
         ended = time.monotonic()
         self._next_save = ended + WORK_PER_SAVE * (ended - began)
@@ -98,6 +111,7 @@ class Workspace:
 
     def publish(self, target: Path, steps: list[int], state: RunState, about: dict[str, Any]) -> None:
         """Put the finished run in place: the checkpoints of `steps`, its logs and what it is, without times."""
+        self._check_checkpoints()
         with atomic_path(target) as folder:
             for step in steps:
                 for file in sorted(step_folder(self.checkpoints, step).iterdir()):
@@ -110,6 +124,21 @@ class Workspace:
             write_jsonl(timing_file(target), state.timing)
         except OSError as error:  # a home that cannot be written to costs the seconds, not the run
             logging.getLogger(__name__).warning("%s: its seconds were not kept: %s", target, error)
+
+    def _checkpoint_files(self) -> dict[str, list[int]]:
+        """Size in bytes and time written of each file of the checkpoints so far, which the first rank writes."""
+        files = sorted(file for file in self.checkpoints.rglob("*") if file.is_file() and self._rank == 0)
+        return {
+            file.relative_to(self.checkpoints).as_posix(): [(found := file.stat()).st_size, found.st_mtime_ns]
+            for file in files
+        }
+
+    def _check_checkpoints(self) -> None:
+        """Raises `DataError` for one that was written to since it was saved, as published ones share their bytes."""
+        now = self._checkpoint_files()
+        for name, saved in self._saved_files.items():
+            if now.get(name) != saved:
+                raise DataError(f"{self.checkpoints / name}: changed since it was saved")
 
 
 def _take(folder: Path) -> None:
