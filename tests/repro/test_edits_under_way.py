@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 CODE = "path = 'stages/prepare.py'; new = open(path).read().replace('len(problems) for', '1 + len(problems) for', 1)"
 PARAMS = "path = 'params.yaml'; new = open(path).read().replace('  test: 4', '  test: 3')"
 INPUT = "path = 'data/sources/sums.jsonl'; new = open(path).read().replace('What', 'How much')"
-TRAINING = "path = 'effopd/train/sft.py'; new = open(path).read().replace('rate * step', 'rate * 2 * step')"
+TRAINING = "path = 'stages/base.py'; new = open(path).read().replace('seed, \"model\"', 'seed, \"student\"')"
 RATE = "path = 'params.yaml'; new = open(path).read().replace('learning_rate: 0.004', 'learning_rate: 0.005')"
 SHOWN = "path = 'data/demonstrations.parquet'; new = open('other.parquet', 'rb').read()"
 OUTPUT = "path = 'data/train.parquet'; new = open('other.parquet', 'rb').read()"

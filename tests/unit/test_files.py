@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,11 +21,16 @@ from effopd.files import (
     atomic_path,
     canonical_json,
     hash_path,
+    in_place,
     link_or_copy,
+    marks,
     read_json,
     read_jsonl,
     remove,
+    remove_if_unclaimed,
+    remove_left_behind,
     sha256,
+    touched,
     write_json,
     write_jsonl,
     write_text,
@@ -72,33 +80,168 @@ def test_a_finished_write_replaces_what_was_there_whole(tmp_path: Path, before: 
         if not is_folder:
             remove(target)
     with atomic_path(target) as temporary:
-        assert temporary.parent == target.parent, "on the same file system"
+        assert target.parent in temporary.parents, "on the same file system"
         write_text(temporary / "x" / "new" if is_folder else temporary, "new")
     assert (target / "x" / "new" if is_folder else target).read_text() == "new"
     assert names(tmp_path / "deep") == ["out"]
     assert not (target / "stale").exists()
 
 
-def test_what_a_killed_process_left_is_cleared(tmp_path: Path) -> None:
-    left = tmp_path / f".out.{os.getpid()}.tmp"
-    left.mkdir()
-    (left / "old").write_text("half")
-    with atomic_path(tmp_path / "out") as temporary:
-        temporary.mkdir()
-        (temporary / "new").write_text("whole")
-    assert names(tmp_path) == ["out"] and names(tmp_path / "out") == ["new"]
+WRITER = """
+import os, sys
+from pathlib import Path
+from effopd.files import atomic_path, claimed_folder
+with atomic_path(Path(sys.argv[1])) as temporary, claimed_folder("box-", parent=Path(sys.argv[1]).parent):
+    temporary.mkdir()
+    (temporary / "half").write_text("x")
+    print("writing", flush=True)
+    sys.stdin.read()
+"""
 
 
-def test_what_another_process_left_when_it_was_killed_is_cleared_and_what_a_living_one_writes_is_not(
-    tmp_path: Path,
-) -> None:
-    dead = subprocess.Popen(["true"])
-    dead.wait()
-    (tmp_path / f".out.{dead.pid}.tmp").mkdir()
-    (tmp_path / f".out.{os.getppid()}.tmp").write_text("being written")
-    (tmp_path / f".out-2.{dead.pid}.tmp").write_text("of another target")
+def writer(target: Path) -> subprocess.Popen[str]:
+    """A process in the middle of writing `target`."""
+    command = [sys.executable, "-c", WRITER, str(target)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout and process.stdout.readline() == "writing\n"
+    return process
+
+
+def test_what_a_killed_process_left_is_cleared_and_what_a_living_one_writes_is_not(tmp_path: Path) -> None:
+    killed, living = writer(tmp_path / "killed"), writer(tmp_path / "living")
+    killed.kill()
+    killed.communicate()
+    of_others = [".vault.tmp", ".swap.abcdefgh.tmp"]
+    (tmp_path / of_others[0]).mkdir()
+    (tmp_path / of_others[1]).write_text("a file, and none of ours")
     write_text(tmp_path / "out", "whole")
-    assert names(tmp_path) == sorted(["out", f".out.{os.getppid()}.tmp", f".out-2.{dead.pid}.tmp"])
+    for box in tmp_path.glob("box-*"):
+        remove_if_unclaimed(box)
+    left = [name for name in names(tmp_path) if name not in ("out", *of_others)]
+    assert [name.split(".")[1] if name[0] == "." else "box" for name in left] == ["living", "box"]
+    living.communicate("")
+    assert living.returncode == 0 and names(tmp_path) == sorted(["living", "out", *of_others])
+
+
+def test_what_was_left_deep_below_is_cleared_too(tmp_path: Path) -> None:
+    process = writer(tmp_path / "run" / "state" / "row.json")
+    process.kill()
+    process.communicate()
+    remove_left_behind(tmp_path)
+    assert names(tmp_path / "run" / "state") != [], "of the folder itself alone"
+    remove_left_behind(tmp_path, below=True)
+    assert [name for name in names(tmp_path / "run" / "state") if name[0] == "."] == []
+
+
+def test_of_several_targets_all_are_replaced_or_none(tmp_path: Path) -> None:
+    old = {"file": "old", "folder/a": "old"}
+    for name, text in old.items():
+        write_text(tmp_path / name, text)
+    for error in (None, Stop):
+        new = {tmp_path / "file": tmp_path / "t/file", tmp_path / "folder": tmp_path / "t/folder"}
+        new[tmp_path / "third"] = tmp_path / "t/third"
+        for name in ("file", "folder/b", "third"):
+            write_text(tmp_path / "t" / name, "new")
+        try:
+            with in_place(new):
+                assert {path.name for path in (tmp_path / "folder").iterdir()} == {"b"}
+                assert (tmp_path / "file").read_text() == (tmp_path / "third").read_text() == "new"
+                if error is None:
+                    raise Stop
+        except Stop:
+            assert {name: (tmp_path / name).read_text() for name in old} == old
+            assert names(tmp_path / "folder") == ["a"] and not (tmp_path / "third").exists()
+    assert names(tmp_path / "folder") == ["b"] and (tmp_path / "third").read_text() == "new"
+
+
+SWAPS: dict[str, Callable[[Path], object]] = {
+    "written with the same text": lambda path: path.write_text(path.read_text()),
+    "written and its time put back": lambda path: (path.write_text("new"), os.utime(path, ns=(1, 1))),
+    "swapped and copied back": lambda path: (
+        shutil.copy2(path, path.with_name("kept")),
+        path.write_text("new"),
+        shutil.copy2(path.with_name("kept"), path),
+        path.with_name("kept").unlink(),
+    ),
+    "moved away and back": lambda path: (
+        path.rename(path.with_name("kept")),
+        path.write_text("new"),
+        path.with_name("kept").replace(path),
+    ),
+    "its folder moved away and back": lambda path: (
+        path.parent.rename(path.parent.with_name("kept")),
+        path.parent.mkdir(),
+        path.write_text("new"),
+        shutil.rmtree(path.parent),
+        path.parent.with_name("kept").rename(path.parent),
+    ),
+    "deleted": lambda path: path.unlink(),
+}
+IN_PEACE: dict[str, Callable[[Path], object]] = {
+    "read": lambda path: path.read_text(),
+    "linked": lambda path: os.link(path, path.parent.with_name("link")),
+    "its mode changed": lambda path: path.chmod(0o444),
+}
+
+
+@pytest.mark.parametrize("how", SWAPS)
+@pytest.mark.parametrize("of", ["file", "folder", "folder above"])
+def test_who_touches_a_file_is_noticed_though_it_reads_as_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, of: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = Path("data/run/file")
+    write_text(file, "old")
+    os.utime(file, ns=(1, 1))
+    asked = {"file": file, "folder": file.parent, "folder above": file.parent.parent}[of]
+    before = marks(asked)
+    assert touched(asked, before) is None
+    wait_for_the_clock(tmp_path)
+    SWAPS[how](file)
+    assert touched(asked, before) is not None
+
+
+@pytest.mark.parametrize("how", IN_PEACE)
+def test_who_reads_links_or_protects_a_file_leaves_no_mark(tmp_path: Path, how: str) -> None:
+    file = tmp_path / "run/file"
+    write_text(file, "old")
+    before = marks(file)
+    wait_for_the_clock(tmp_path)
+    IN_PEACE[how](file)
+    assert touched(file, before) is None
+
+
+def test_files_that_come_and_go_beside_an_input_leave_no_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_text(Path("data/file"), "old")
+    before = marks(Path("data/file"))
+    wait_for_the_clock(tmp_path)
+    write_text(Path("data/other"), "x")
+    Path("data/other").unlink()
+    assert touched(Path("data/file"), before) is None
+
+
+def test_a_link_is_watched_and_what_it_leads_to(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_text(tmp_path / name, name)
+    link = tmp_path / "link"
+    for change in (lambda: write_text(tmp_path / "one", "new"), lambda: (link.unlink(), link.symlink_to("two"))):
+        link.unlink(missing_ok=True)
+        link.symlink_to("one")
+        before = marks(link)
+        wait_for_the_clock(tmp_path)
+        change()
+        assert touched(link, before) == str(link)
+
+
+def wait_for_the_clock(folder: Path) -> None:
+    """Until a file system that counts in ticks gives a new file another time."""
+    probe = folder / "probe"
+    probe.touch()
+    began = probe.stat().st_ctime_ns
+    while probe.stat().st_ctime_ns == began:
+        probe.touch()
+    probe.unlink()
 
 
 texts = st.text(max_size=4)
