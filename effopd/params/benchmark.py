@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator
 
-from effopd.params.section import Section
+from effopd.params.section import Name, Section, Url
 
 
 class BenchmarkParams(Section):
-    datasets: list[str]
-    runs: list[str]
+    datasets: list[Name]
+    runs: list[Name]
     samples: int = Field(ge=0, le=4096)
     limit: int = Field(ge=0)
     max_new_tokens: int = Field(ge=1)
     batch_size: int = Field(ge=1)
     allow_unsandboxed: bool
-    url: str
+    url: Url
 
-    @field_validator("url")
+    @field_validator("datasets", "runs")
     @classmethod
-    def _of_a_server(cls, url: str) -> str:
-        if url and not url.startswith(("http://", "https://")):
-            raise ValueError("must be empty, or the URL of a vLLM server, such as http://127.0.0.1:8000")
-        return url
+    def _distinct(cls, names: list[str]) -> list[str]:
+        if len(set(names)) < len(names):
+            raise ValueError("must not hold a name twice")
+        return names

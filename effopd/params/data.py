@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from effopd.params.section import Section
+from effopd.params.section import Name, Section
+
+MOST_OPERATIONS = 1000
 
 
 class DemonstrationParams(Section):
     """The mixture the base learns from: it can reason, but usually does not."""
 
     examples: int = Field(ge=1)
-    min_operations: int = Field(ge=1)
-    max_operations: int = Field(ge=1)
+    min_operations: int = Field(ge=1, le=MOST_OPERATIONS)
+    max_operations: int = Field(ge=1, le=MOST_OPERATIONS)
     correct: float = Field(ge=0, le=1)
     guess: float = Field(ge=0, le=1)
     guess_accuracy: float = Field(ge=0, le=1)
@@ -28,8 +30,8 @@ class DemonstrationParams(Section):
 
 
 class DataParams(Section):
-    source: str = Field(min_length=1)
-    operations: int = Field(ge=1)
+    source: Name
+    operations: int = Field(ge=1, le=MOST_OPERATIONS)
     train: int = Field(ge=1)
     validation: int = Field(ge=1)
     dev: int = Field(ge=1)

@@ -19,7 +19,7 @@ class EngineParams(Section):
     loss_chunk: int = Field(ge=0)
     lora_rank: int = Field(ge=0)
     lora_alpha: float = Field(gt=0)
-    hostfile: str
+    hostfile: str = Field(max_length=200, pattern=r"^(/?\w[\w./-]*)?$")
 
     @model_validator(mode="after")
     def _torch_is_one_process(self) -> EngineParams:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
-
 from pydantic import Field, field_validator, model_validator
 
-from effopd.params.section import Pin, Section
+from effopd.params.section import Pin, Place, Section
 
 SMALLEST_VOCABULARY = 258
 """Of a byte-level tokenizer: 256 bytes, padding and the end token."""
 
 
 class ModelParams(Section):
-    source: str
+    source: Place
     revision: Pin
     vocabulary: int = Field(ge=0)
     hidden_size: int = Field(ge=1)
@@ -30,7 +28,7 @@ class ModelParams(Section):
     @field_validator("source")
     @classmethod
     def _a_name(cls, source: str) -> str:
-        if source and not re.fullmatch(r"[\w][\w.-]*(/[\w][\w.-]*)?", source):
+        if source.count("/") > 1:
             raise ValueError("must be empty, the name of a folder in data/models/, or OWNER/NAME on the hub")
         return source
 

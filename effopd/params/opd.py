@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -23,6 +23,13 @@ class OPDParams(Section):
     warmup_steps: int = Field(ge=0)
     sweep: list[float] = Field(min_length=1)
     sweep_steps: int = Field(ge=1)
+
+    @field_validator("sweep", mode="before")
+    @classmethod
+    def _written_as_in_the_names_of_runs(cls, sweep: Any) -> Any:
+        if isinstance(sweep, list) and any(type(rate) is int for rate in sweep):
+            raise ValueError("a rate is written with a point, 1.0 for 1: the name of its run holds it as it is written")
+        return sweep
 
     @field_validator("sweep")
     @classmethod

@@ -6,12 +6,12 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from effopd.params.section import Pin, Section
+from effopd.params.section import Pin, Place, Section
 
 
 class PromptParams(Section):
     style: Literal["plain", "chat"]
-    tokenizer: str
+    tokenizer: Place
     revision: Pin
     thinking: bool
 

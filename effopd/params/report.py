@@ -8,5 +8,5 @@ from effopd.params.section import Section
 
 
 class ReportParams(Section):
-    title: str
+    title: str = Field(max_length=200, pattern=r"^[^\n\t]*$")
     target_share: float = Field(gt=0, le=1)

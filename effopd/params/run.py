@@ -11,7 +11,7 @@ from effopd.params.section import Section
 
 class RunParams(Section):
     seed: int = Field(ge=0, lt=2**32)
-    replicates: list[int] = Field(min_length=1)
+    replicates: list[int] = Field(min_length=1, max_length=1000)
     threads: int = Field(ge=1)
     device: Literal["cpu", "cuda"]
 

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from pydantic_core import PydanticCustomError
 
+from effopd.params.reading import ParamsError, cut, read_yaml
 
-class ParamsError(ValueError):
-    """One line that names the key and says what is wrong with it."""
+_UNSHOWN = "unshown"  # the type of errors whose value is not shown
 
 
 class Section(BaseModel):
@@ -28,24 +27,40 @@ def _a_pin(revision: str) -> str:
     return revision
 
 
+def _a_name(name: str) -> str:
+    if not re.fullmatch(r"\w[\w.-]{0,59}", name):
+        raise ValueError("a name has letters, digits, '.', '_' and '-', 60 at most, and begins with a letter or digit")
+    return name
+
+
+def is_place(place: str) -> bool:
+    return len(place) <= 200 and re.fullmatch(r"(\w[\w.-]*/)*\w[\w.-]*|", place) is not None
+
+
+def _a_place(place: str) -> str:
+    if not is_place(place):
+        raise ValueError("must be empty, a name, OWNER/NAME, or the path of a folder below this one")
+    return place
+
+
+def _a_url(url: str) -> str:
+    if set("@?#") & set(url):
+        raise PydanticCustomError(_UNSHOWN, "must be a server's address alone: see docs/safety.md for keys")
+    if url and not re.fullmatch(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?(/[\w./~-]*)?", url):
+        raise ValueError("must be empty, or the URL of a vLLM server, such as http://127.0.0.1:8000")
+    return url
+
+
 Pin = Annotated[str, AfterValidator(_a_pin)]
 """What a name stands for: on the hub a commit, as branches and tags move; of a folder its hash. Empty: not pinned."""
+Name = Annotated[str, AfterValidator(_a_name)]
+"""Becomes a part of names of files and of commands."""
+Place = Annotated[str, AfterValidator(_a_place)]
+"""A name, one on the hub, or a folder of this project."""
+Url = Annotated[str, AfterValidator(_a_url)]
+"""Of a server, without a key in it, since params are recorded and printed. Empty: none."""
 
 AnySection = TypeVar("AnySection", bound=Section)
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        values = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ParamsError(f"{path}: no such file") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise ParamsError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    except OSError as error:
-        raise ParamsError(f"{path}: cannot be read ({error.strerror})") from None
-    if not isinstance(values, dict):
-        raise ParamsError(f"{path}: expected sections at the top level, found {type(values).__name__}")
-    return values
 
 
 def parse(section: type[AnySection], name: str, values: Any, path: Path = Path("params.yaml")) -> AnySection:
@@ -54,14 +69,14 @@ def parse(section: type[AnySection], name: str, values: Any, path: Path = Path("
         return section.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in ((name,) if name else ()) + first["loc"])
+        key = cut(".".join(str(part) for part in ((name,) if name else ()) + first["loc"]), 100)
         place = f"{path}: {key}" if key else f"{path}"
         if first["type"] == "extra_forbidden":
             known = ", ".join(_section_at(section, first["loc"][:-1]).model_fields)
             raise ParamsError(f"{place}: unknown key (known: {known})") from None
         message = first["msg"].removeprefix("Value error, ")
-        is_value = first["type"] != "missing" and not isinstance(first["input"], dict)  # a whole section is no help
-        found = f", found {first['input']!r}" if is_value else ""
+        shown = first["type"] not in ("missing", _UNSHOWN) and not isinstance(first["input"], dict)  # no whole section
+        found = f", found {cut(repr(first['input']), 100)}" if shown else ""
         raise ParamsError(f"{place}: {message[0].lower()}{message[1:]}{found}") from None
 
 

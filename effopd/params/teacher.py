@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from effopd.params.section import Pin, Section
+from effopd.params.section import Name, Pin, Section, Url, is_place
 
 WHOLE, SAMPLED = 0, -1
 """Values of `top_k` that are no number of tokens: the whole vocabulary, or the sampled token alone."""
@@ -16,14 +17,22 @@ RL = "rl"
 
 
 class TeacherSource(Section):
-    source: str = Field(min_length=1)
+    source: str
     revision: Pin
     engine: Literal["transformers", "vllm", "served"]
-    url: str
+    url: Url
+
+    @model_validator(mode="after")
+    def _can_be_named(self) -> TeacherSource:
+        if self.engine != "served" and not (self.source and is_place(self.source)):
+            raise ValueError(f"source must be {RL}, OWNER/NAME, or the path of a folder below this one")
+        if not re.fullmatch(r"[\w./:@+-]{1,200}", self.source):
+            raise ValueError("source must be what the server calls it: letters, digits and ./:@+_-, 200 at most")
+        return self
 
     @model_validator(mode="after")
     def _served_has_a_url(self) -> TeacherSource:
-        if self.engine == "served" and not self.url.startswith(("http://", "https://")):
+        if self.engine == "served" and not self.url:
             raise ValueError("engine served needs a url, such as http://127.0.0.1:8000")
         if self.engine != "served" and self.url:
             raise ValueError(f"url is for the engine served, and the engine is {self.engine}")
@@ -35,11 +44,4 @@ class TeacherSource(Section):
 class TeacherParams(TeacherSource):
     top_k: int = Field(ge=-1)
     gpu_memory: float = Field(gt=0, lt=1)
-    named: dict[str, TeacherSource]
-
-    @field_validator("named")
-    @classmethod
-    def _have_names(cls, named: dict[str, TeacherSource]) -> dict[str, TeacherSource]:
-        if "" in named:
-            raise ValueError("a named teacher needs a name; problems without one go to the section's own teacher")
-        return named
+    named: dict[Name, TeacherSource]
