@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from effopd.files import atomic_path, link_or_copy
 from effopd.models.critic import make_critic
 from effopd.models.store import load_model
 from effopd.params.rl import RLParams
@@ -13,8 +12,7 @@ from effopd.seeding import derive_seed
 from effopd.tasks.problems import read_problems
 from effopd.train.ppo import reinforce_with_critic
 from effopd.train.rl import reinforce
-from effopd.trajectory.store import step_folder
-from stages.harness import MODELS, Stage
+from stages.harness import Stage
 from stages.training import TrainingParams, build_engine, make_trainee, publish, run_on_ranks
 
 
@@ -39,11 +37,8 @@ def main() -> None:
     session = trainee.session("rl", stage.key("rl", without=("rl.steps",)), rl.steps, critic=critic)
     train(trainee.training(problems, session, derive_seed(params.run.seed, "rl")), trainee.at_start(), rl)
 
-    publish(stage, engine, session, "rl", {"algorithm": rl.algorithm, "learning_rate": rl.learning_rate})
-    if engine.rank == 0:
-        with atomic_path(MODELS / "teacher") as folder:
-            for file in sorted(step_folder(MODELS / "rl", rl.steps).iterdir()):
-                link_or_copy(file, folder / file.name)
+    about = {"algorithm": rl.algorithm, "learning_rate": rl.learning_rate}
+    publish(stage, engine, session, "rl", about, last="teacher")
 
 
 if __name__ == "__main__":

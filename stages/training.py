@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from effopd.files import link_or_copy
 from effopd.models.lora import add_factors
 from effopd.models.store import load_model, load_tokenizer
 from effopd.params.engine import EngineParams
@@ -33,6 +34,7 @@ from effopd.train.engine import Engine, TorchEngine, checkpoint_activations
 from effopd.train.session import Session
 from effopd.train.training import Training
 from effopd.trajectory.schedule import checkpoint_steps
+from effopd.trajectory.store import step_folder
 from effopd.trajectory.workspace import Workspace
 from stages.harness import LOGS, MODELS, PARAMS, SCRATCH, Stage, Unread, run
 from stages.machine import set_up
@@ -81,6 +83,7 @@ def launch_command(params: EngineParams, arguments: list[str]) -> list[str]:
 class Trainee:
     """The base on its way: its engine, what samples it, and its tokenizer, as params ask for."""
 
+    stage: Stage
     params: TrainingParams
     base: Path
     engine: Engine
@@ -103,7 +106,7 @@ class Trainee:
         return Session(
             engine=self.engine,
             tokenizer=self.tokenizer,
-            workspace=Workspace(SCRATCH, run, key, self.engine.rank),
+            workspace=Workspace(SCRATCH, run, key, self.engine.rank, check=self.stage.check_inputs),
             live=LOGS / run,
             last_step=steps,
             kept_steps=checkpoint_steps(steps, self.params.trajectory.per_octave),
@@ -130,7 +133,7 @@ def make_trainee(stage: Stage, params: TrainingParams, learning_rate: float) -> 
     base, device = stage.input(BASE), set_up(params.run)
     tokenizer = load_tokenizer(base)
     engine = build_engine(load_model(base), device, params, learning_rate)
-    return Trainee(params, base, engine, build_sampler(engine, params, base, tokenizer), tokenizer)
+    return Trainee(stage, params, base, engine, build_sampler(engine, params, base, tokenizer), tokenizer)
 
 
 def build_engine(
@@ -179,13 +182,23 @@ def build_sampler(engine: Engine, params: TrainingParams, base: Path, tokenizer:
     return ModelSampler(engine.module, tokenizer, rollout.max_new_tokens)
 
 
-def publish(stage: Stage, engine: Engine, session: Session, run: str, about: dict[str, Any]) -> None:
-    """Put the finished run under models/, unless what it was made from has changed meanwhile."""
+def publish(
+    stage: Stage, engine: Engine, session: Session, run: str, about: dict[str, Any], last: str | None = None
+) -> None:
+    """Put the finished run under models/, and its last checkpoint too under the name `last`.
+
+    Raises `StageError` where what it was made from has changed meanwhile, on whatever rank that is seen.
+    """
     stage.check_unchanged()
     engine.wait()
     if engine.rank > 0:
         return
-    target = MODELS / run
-    session.publish(target, about | {"run": run})
-    last = session.state.metrics[-1]
-    print(f"{target}: step {last['step']}, training accuracy {last['accuracy']:.3f}")
+    trained = stage.output(MODELS / run)
+    session.publish(trained, about | {"run": run})
+    if last is not None:
+        copy = stage.output(MODELS / last)
+        for file in sorted(step_folder(trained, session.last_step).iterdir()):
+            link_or_copy(file, copy / file.name)
+    stage.publish()
+    row = session.state.metrics[-1]
+    print(f"{MODELS / run}: step {row['step']}, training accuracy {row['accuracy']:.3f}")
