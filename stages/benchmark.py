@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from tqdm import tqdm
-from typer import Argument
+from typer import Option
 
 from effopd.evaluation.benchmark import summarise
 from effopd.evaluation.harness_export import export
@@ -33,8 +33,8 @@ DATA = Path("data/benchmarks")
 
 
 def main(
-    name: Annotated[str, Argument(metavar="RUN", help="A model, or a folder of checkpoints, under models/.")],
-    dataset: Annotated[str, Argument(help="One of benchmark.datasets.")],
+    name: Annotated[str, Option("--run", help="A model, or a folder of checkpoints, under models/.")],
+    dataset: Annotated[str, Option(help="One of benchmark.datasets.")],
 ) -> None:
     """Write reports/benchmarks/RUN/DATASET: metrics.json, records.parquet, and lm-eval/ for that harness's tools."""
     stage = Stage()

@@ -10,6 +10,7 @@ from typer import Option
 
 from effopd.extrapolation.leaps import Leaps
 from effopd.params.effopd import EffOPDFreeParams, EffOPDParams
+from effopd.params.runs import run_name
 from effopd.tasks.problems import Problem, read_problems
 from stages.distilling import DistillingParams, distilling
 from stages.harness import Stage
@@ -38,11 +39,11 @@ def main(
     settings: EffOPDParams
     if free:
         params = own = stage.read(FreeParams, opd=(*UNREAD, "learning_rate", "updates_per_batch"))
-        settings, run, rate = own.effopd_free, f"effopd-free-{replicate}", own.effopd_free.learning_rate
+        settings, run, rate = own.effopd_free, run_name("effopd-free", replicate), own.effopd_free.learning_rate
         opd = params.opd.model_copy(update={"updates_per_batch": own.effopd_free.updates_per_batch})
     else:
         params = theirs = stage.read(PublishedParams, opd=UNREAD)
-        settings, run, rate, opd = theirs.effopd, f"effopd-{replicate}", params.opd.learning_rate, params.opd
+        settings, run, rate, opd = theirs.effopd, run_name("effopd", replicate), params.opd.learning_rate, params.opd
     by_accuracy = settings.score == "accuracy"
     validation = read_problems(stage.input("data/validation.parquet")) if by_accuracy else []
     search = partial(make_leaps, settings, validation, rate)

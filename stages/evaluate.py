@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
 from tqdm import tqdm
-from typer import Argument
 
 from effopd.evaluation.accuracy import grade
 from effopd.evaluation.curve import curve_row
@@ -21,13 +19,15 @@ from effopd.tasks.problems import read_problems
 from effopd.trajectory.store import read_checkpoint, step_folder, stored_steps
 from stages.harness import MODELS, SCRATCH, Stage, run
 from stages.machine import set_up
+from stages.which_run import Method, Rate, Replicate, named
 
 EVALUATION = Path("reports/evaluation")
 
 
-def main(name: Annotated[str, Argument(metavar="RUN", help="A folder of checkpoints under models/.")]) -> None:
+def main(method: Method, replicate: Replicate = None, rate: Rate = None) -> None:
     """Write reports/evaluation/RUN/curve.json, a row for each checkpoint, and metrics.json, the last of them."""
     stage = Stage()
+    name = named(method, replicate, rate)
     shared = stage.params("run", RunParams, unused=("replicates",))
     params = stage.params("evaluate", EvaluateParams)
     rollout = stage.params("rollout", RolloutParams)

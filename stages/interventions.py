@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
-from typer import Argument
 
 from effopd.evaluation.accuracy import grade
 from effopd.evaluation.statistics import bootstrap
@@ -29,13 +27,15 @@ from effopd.trajectory.layout import METRICS
 from effopd.trajectory.store import read_checkpoint, step_folder, stored_steps
 from stages.harness import MODELS, SCRATCH, Stage, run
 from stages.machine import set_up
+from stages.which_run import Method, Rate, Replicate, named
 
 INTERVENTIONS = Path("reports/interventions")
 
 
-def main(name: Annotated[str, Argument(metavar="RUN", help="A folder of checkpoints under models/.")]) -> None:
+def main(method: Method, replicate: Replicate = None, rate: Rate = None) -> None:
     """Write reports/interventions/RUN.parquet: a row for each intervention, with the mean score of each problem."""
     stage = Stage()
+    name = named(method, replicate, rate)
     shared = stage.params("run", RunParams, unused=("replicates",))
     evaluate = stage.params("evaluate", EvaluateParams, unused=("samples", "pass_at"))
     params = stage.params("interventions", InterventionParams, unused=("methods",))

@@ -6,13 +6,16 @@ from typing import Annotated
 
 from typer import Option
 
+from effopd.params.runs import run_name
 from stages.distilling import DistillingParams, distilling
 from stages.harness import Stage
 from stages.training import run_on_ranks
 
 
 def main(
-    replicate: Annotated[int, Option(min=0, help="Which seed: replicates differ in prompts' order and in samples.")],
+    replicate: Annotated[
+        int, Option(min=0, help="Which seed: replicates differ in prompts' order and in samples.")
+    ] = 0,
     rate: Annotated[float | None, Option(help="A rate of the sweep, instead of opd.learning_rate.")] = None,
 ) -> None:
     """Train models/opd-REPLICATE, or models/opd-lr-RATE."""
@@ -21,9 +24,9 @@ def main(
     params = stage.read(DistillingParams, opd=("sweep", *theirs))
     opd = params.opd
     if rate is None:
-        run, rate, steps = f"opd-{replicate}", opd.learning_rate, opd.steps
+        run, rate, steps = run_name("opd", replicate), opd.learning_rate, opd.steps
     else:
-        run, steps = f"opd-lr-{rate}", opd.sweep_steps
+        run, steps = run_name("opd", rate=rate), opd.sweep_steps
     distilling(stage, params, opd, run, replicate, learning_rate=rate, steps=steps)
 
 

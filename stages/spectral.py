@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from torch import Tensor
-from typer import Argument
 
 from effopd.files import write_json
 from effopd.params.run import RunParams
@@ -20,11 +18,12 @@ from effopd.spectral.modules import embedding_name, left_out, left_out_line, wei
 from effopd.trajectory.store import open_checkpoint, stored_steps
 from stages.harness import MODELS, Stage, run
 from stages.machine import set_up
+from stages.which_run import Method, Rate, Replicate, named
 
 SPECTRAL = Path("reports/spectral")
 
 
-def main(name: Annotated[str, Argument(metavar="RUN", help="A folder of checkpoints under models/.")]) -> None:
+def main(method: Method, replicate: Replicate = None, rate: Rate = None) -> None:
     """Write reports/spectral/RUN.
 
     summary.json with averages; a row for each matrix and checkpoint in matrices.parquet (norms and ratios) and, for
@@ -33,6 +32,7 @@ def main(name: Annotated[str, Argument(metavar="RUN", help="A folder of checkpoi
     linearity.parquet (how straight its weights went).
     """
     stage = Stage()
+    name = named(method, replicate, rate)
     shared = stage.params("run", RunParams, unused=("replicates", "seed"))
     params = stage.params("spectral", SpectralParams)
     trained = stage.input(MODELS / name)

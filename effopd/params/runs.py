@@ -16,10 +16,17 @@ class RunName:
     rate: float | None = None
 
 
+def run_name(method: str, replicate: int | None = None, rate: float | None = None) -> str:
+    """Of a run's folder under models/."""
+    if rate is not None:
+        return f"{method}-lr-{rate}"
+    return method if replicate is None else f"{method}-{replicate}"
+
+
 def planned_runs(replicates: Sequence[int], sweep: Sequence[float]) -> tuple[RunName, ...]:
     """`rl`, `opd-0` … `effopd-2`, `opd-lr-0.0003` …, from `run.replicates` and `opd.sweep`."""
     return (
         RunName("rl", "rl"),
-        *(RunName(f"{method}-{r}", method, replicate=r) for method in ("opd", "effopd") for r in replicates),
-        *(RunName(f"opd-lr-{rate}", "opd", rate=rate) for rate in sweep),
+        *(RunName(run_name(method, r), method, replicate=r) for method in ("opd", "effopd") for r in replicates),
+        *(RunName(run_name("opd", rate=rate), "opd", rate=rate) for rate in sweep),
     )

@@ -27,8 +27,12 @@ def _a_pin(revision: str) -> str:
     return revision
 
 
+def is_name(name: str) -> bool:
+    return re.fullmatch(r"\w[\w.-]{0,59}", name) is not None
+
+
 def _a_name(name: str) -> str:
-    if not re.fullmatch(r"\w[\w.-]{0,59}", name):
+    if not is_name(name):
         raise ValueError("a name has letters, digits, '.', '_' and '-', 60 at most, and begins with a letter or digit")
     return name
 

@@ -50,7 +50,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def launch(project: Path, stage: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", f"stages.{stage}", "run"]
+    command = [sys.executable, "-m", f"stages.{stage}", "--method", "run"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.run(command, cwd=project, env=environment, check=False, capture_output=True, text=True)
 
