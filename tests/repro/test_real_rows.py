@@ -74,14 +74,20 @@ def test_a_killed_benchmark_goes_on_to_the_same_bytes(deepmath: Project) -> None
     shutil.rmtree(folder)
     shutil.rmtree(deepmath.root / ".scratch/benchmark")
     process = subprocess.Popen(
-        [sys.executable, "-m", "stages.benchmark", "--run", "opd-0", "--dataset", "aime24"], cwd=deepmath.root, start_new_session=True
+        [sys.executable, "-m", "stages.benchmark", "--run", "opd-0", "--dataset", "aime24"],
+        cwd=deepmath.root,
+        start_new_session=True,
     )
     wait_until(lambda: process.poll() is not None or made(deepmath) > 0)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     before = made(deepmath)
     assert 0 < before < 24, "it ended before it could be killed"
-    subprocess.run([sys.executable, "-m", "stages.benchmark", "--run", "opd-0", "--dataset", "aime24"], cwd=deepmath.root, check=True)
+    subprocess.run(
+        [sys.executable, "-m", "stages.benchmark", "--run", "opd-0", "--dataset", "aime24"],
+        cwd=deepmath.root,
+        check=True,
+    )
     assert made(deepmath) == 24, "it made again what its journal held"
     assert {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()} == expected
 
