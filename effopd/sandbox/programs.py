@@ -6,10 +6,11 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
-from effopd.sandbox.run import BOX, PYTHON, Limits, Outcome, run
+from effopd.sandbox.run import BOX, PYTHON, run
+from effopd.sandbox.watch import Limits, Outcome
 
-_COMPILE = Limits(cpu_seconds=30, wall_seconds=120, memory=4 << 30, scratch=256 << 20, output=64 << 20, processes=True)
-_CHECK = Limits(cpu_seconds=10, wall_seconds=40)
+_COMPILE = Limits(cpu_seconds=30, memory=4 << 30, scratch=256 << 20, output=64 << 20, processes=True)
+_CHECK = Limits(cpu_seconds=10)
 _INTERPRETER = (PYTHON, "-I", "-S", "-B")
 
 # Calls a function of the program with the JSON arguments on stdin. What the program prints goes to stderr; only this

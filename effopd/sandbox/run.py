@@ -1,85 +1,46 @@
 """Run one program in a sandbox, within limits, and say how it ended.
 
 Around each program: bubblewrap with namespaces of its own (no network, no other processes, no host files but the
-system's programs and libraries, read-only), a private /tmp of bounded size and no /proc; a system-call filter; limits
-on CPU time, address space, threads, file size, open files and output. Nothing of it survives the program.
+system's libraries and a Python without packages, read-only), a private /tmp of bounded size and no /proc; a system-call
+filter; limits on CPU time, address space, threads, files and output. Nothing of it survives the program.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import selectors
-import signal
+import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Literal
 
 from effopd.errors import MachineError
+from effopd.files import claimed_folder, remove_if_unclaimed
 from effopd.sandbox import users
 from effopd.sandbox.seccomp import UnknownArchitectureError, filter_bytes
+from effopd.sandbox.watch import Limits, Outcome, watch
 
 BOX = "/box"  # where a program finds its files, read-only
 PYTHON = f"/python/bin/python3.{sys.version_info.minor}"  # and the interpreter that also runs this module
 
-End = Literal["exit", "signal", "cpu time", "wall time", "output", "threads"]
-
 _ADVICE = "install bubblewrap (apt-get install bubblewrap, dnf install bubblewrap) or use a machine that allows it"
-_SYSTEM = ("/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libexec", "/usr/include")
-_KEPT_STDERR = 8192  # bytes of a program's complaints that are kept, from the end
+_BOXES = "effopd-box-"  # in the folder for temporary files
+_LIBRARIES = ("/usr/lib", "/usr/lib32", "/usr/lib64")
+_COMPILERS = ("/usr/bin", "/usr/libexec", "/usr/include")
 _BUBBLEWRAPS = 2  # its processes around a program: one outside the namespaces, the first one inside
-_LOOK_SECONDS = 0.1  # between two looks at how many threads a program has
 
 
 class SandboxError(MachineError):
     """There is no working sandbox on this machine. The message says why and what to do."""
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What a program may use; memory, scratch and output in bytes.
-
-    cpu_seconds: of one process; a solution has only one. threads: of all its processes, in a sandbox only.
-    wall_seconds: by the clock, far above the CPU time: it ends programs that sleep or wait.
-    memory: address space. scratch: all of /tmp, and the largest file. output: stdout or stderr.
-    processes: whether it may start others, as compilers do.
-    """
-
-    cpu_seconds: int = 10
-    wall_seconds: float = 40.0
-    memory: int = 1 << 30
-    scratch: int = 64 << 20
-    output: int = 16 << 20
-    threads: int = 64
-    processes: bool = False
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a program ended; status is its exit status, or the number of the signal that ended it.
-
-    "threads" is said instead of a time limit where the program was seen with all the threads that it may have.
-    """
-
-    end: End
-    status: int
-    stdout: bytes
-    stderr: str
-
-    @property
-    def succeeded(self) -> bool:
-        return self.end == "exit" and self.status == 0
-
-
 @cache
 def check_sandbox() -> None:
-    """Raise `SandboxError` unless a program runs in a sandbox here. Asked once a process."""
+    """Raise `SandboxError` unless a program runs in a sandbox here; clear what killed graders left. Once a process."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_BOXES}*"):
+        remove_if_unclaimed(left)
     outcome = run([PYTHON, "-I", "-S", "-c", "print(6 * 7)"], files={}, stdin=b"", limits=Limits())
     if outcome.stdout != b"42\n":
         raise SandboxError(f"a first program failed in the sandbox ({outcome.end}: {outcome.stderr[-200:]!r})")
@@ -93,7 +54,7 @@ def run(
     sandboxed=False keeps the limits and drops everything else, for machines without bubblewrap and at the user's own
     risk: the program then sees this machine. Raises `SandboxError` when a sandbox cannot be set up.
     """
-    with tempfile.TemporaryDirectory(prefix="effopd-box-") as folder:
+    with claimed_folder(_BOXES) as folder:
         for name, content in files.items():
             (Path(folder) / name).write_bytes(content)
             (Path(folder) / name).chmod(0o555)
@@ -104,7 +65,7 @@ def run(
             next((real + word[len(p) :] for p, real in places.items() if word.startswith(p)), word) for word in command
         ]
         process = _start([*_limited(limits, threads=None), *plain], directory=folder)
-        return _supervise(process, stdin, limits, most_tasks=None)
+        return watch(process, stdin, limits, most_tasks=None)
 
 
 def _run_sandboxed(command: Sequence[str], box: Path, stdin: bytes, limits: Limits) -> Outcome:
@@ -131,7 +92,7 @@ def _run_sandboxed(command: Sequence[str], box: Path, stdin: bytes, limits: Limi
         os.close(filter_fd)
         os.close(status_fd)
     with open(report_fd, "rb") as report:  # noqa: PTH123 - a descriptor, not a path
-        outcome = _supervise(process, stdin, limits, most_tasks=limits.threads + _BUBBLEWRAPS)
+        outcome = watch(process, stdin, limits, most_tasks=limits.threads + _BUBBLEWRAPS)
         if outcome.end == "exit" and outcome.status and b"exit-code" not in report.read():
             # bubblewrap reports an exit code for a program that it started, whatever that program pretends
             reason = outcome.stderr.strip().splitlines() or ["no reason given"]
@@ -148,11 +109,9 @@ def _bubblewrap(box: Path, limits: Limits, filter_fd: int, status_fd: int, user:
     top = [path for name in ("bin", "lib", "lib32", "lib64") if (path := Path("/", name)).is_dir()]
     return [
         "bwrap", *namespace, "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try",
-        "--die-with-parent", "--hostname", "box", "--clearenv", "--perms", "0755", "--dir", "/usr",
-        *(word for path in _SYSTEM for word in ("--ro-bind-try", path, path)),
+        "--die-with-parent", "--hostname", "box", "--clearenv",
         *(word for path in top if path.is_symlink() for word in ("--symlink", str(path.readlink()), str(path))),
-        *(word for path in top if not path.is_symlink() for word in ("--ro-bind", str(path), str(path))),
-        "--ro-bind", sys.base_prefix, "/python",
+        *_visible(compiling=limits.processes),
         "--ro-bind", str(box), BOX,
         "--dev", "/dev", "--remount-ro", "/dev",
         "--perms", "1777", "--size", str(limits.scratch), "--tmpfs", "/tmp",  # noqa: S108 - the program's own
@@ -163,11 +122,38 @@ def _bubblewrap(box: Path, limits: Limits, filter_fd: int, status_fd: int, user:
     ]  # fmt: skip
 
 
+def _visible(*, compiling: bool) -> Iterator[str]:
+    """What is seen of the machine: libraries and the interpreter, the same for every verdict, and for compilers theirs.
+
+    No packages of any Python: what a program may import would depend on the machine.
+    """
+    for folder in ("/usr", "/usr/bin", "/python", "/python/bin"):  # others than root may enter what is bound below them
+        yield from ("--perms", "0755", "--dir", folder)
+    merged = Path("/lib").is_symlink()
+    folders = [*_LIBRARIES, *([] if merged else ["/lib", "/lib32", "/lib64"])]
+    folders += [*_COMPILERS, *([] if merged else ["/bin"])] if compiling else []
+    for folder in folders:
+        yield from ("--ro-bind-try", folder, folder)
+    if not compiling:
+        for tool in ("prlimit", "setpriv"):
+            if found := shutil.which(tool):
+                yield from ("--ro-bind", os.path.realpath(found), f"/usr/bin/{tool}")
+    base = Path(sys.base_prefix)
+    yield from ("--ro-bind", f"{base}/bin/{Path(PYTHON).name}", PYTHON)
+    for name in ("lib", "lib64"):
+        yield from ("--ro-bind-try", f"{base}/{name}", f"/python/{name}")
+    for real, seen in ((Path("/usr"), "/usr"), (base, "/python")):
+        for packages in real.glob("lib*/python3*/*-packages"):
+            if packages.is_dir() and not any(part.is_symlink() for part in (packages, *packages.parents)):
+                place = f"{seen}/{packages.relative_to(real)}"
+                yield from ("--size", "4096", "--tmpfs", place, "--remount-ro", place)
+
+
 def _limited(limits: Limits, threads: int | None) -> list[str]:
     # the second CPU second is for programs that catch the first signal; the kernel kills them then
     return [
         "prlimit", f"--cpu={limits.cpu_seconds}:{limits.cpu_seconds + 1}", f"--as={limits.memory}",
-        f"--stack={limits.memory // 8}", f"--fsize={limits.scratch}", "--nofile=64", "--core=0",
+        f"--stack={limits.memory // 8}", f"--fsize={limits.scratch}", "--nofile=64", "--core=0", "--sigpending=256",
         *([] if threads is None else [f"--nproc={threads}"]), "--",
     ]  # fmt: skip
 
@@ -187,139 +173,6 @@ def _start(
         )  # fmt: skip
     except FileNotFoundError as error:
         raise SandboxError(f"{error.filename} is not installed: {_ADVICE}") from None
-
-
-def _supervise(process: subprocess.Popen[bytes], stdin: bytes, limits: Limits, most_tasks: int | None) -> Outcome:
-    """Feed the program, collect what it says up to the limits, and end it when its time is over.
-
-    most_tasks: as many threads of `process` and all below it are all that they may have.
-    """
-    began = time.monotonic()
-    try:
-        said = _exchange(process, stdin, limits, began + limits.wall_seconds, most_tasks)
-        elapsed = time.monotonic() - began
-    finally:
-        _end(process)
-    outcome = _ended(process.returncode, said, elapsed, limits)
-    return replace(outcome, end="threads") if said.crowded and outcome.end in ("cpu time", "wall time") else outcome
-
-
-def _ended(status: int, said: _Exchange, elapsed: float, limits: Limits) -> Outcome:
-    stdout, stderr = bytes(said.stdout), said.stderr.decode("utf-8", "replace")
-    if said.end is not None:
-        return Outcome(said.end, 0, stdout, stderr)
-    number = -status if status < 0 else max(status - 128, 0)  # bubblewrap adds 128 to the signal's number
-    if not number:
-        return Outcome("exit", status, stdout, stderr)
-    out_of_time = number in (signal.SIGXCPU, signal.SIGKILL) and elapsed * (os.cpu_count() or 1) >= limits.cpu_seconds
-    return Outcome("cpu time" if out_of_time else "signal", number, stdout, stderr)
-
-
-@dataclass
-class _Exchange:
-    """What was seen of a program: its output, the end of its complaints, which limit it met if it did not exit.
-
-    crowded: whether it had all the threads that it may have.
-    """
-
-    stdout: bytearray
-    stderr: bytearray
-    end: End | None = None
-    crowded: bool = False
-
-
-def _exchange(
-    process: subprocess.Popen[bytes], stdin: bytes, limits: Limits, deadline: float, most_tasks: int | None
-) -> _Exchange:
-    """Until the program exits or meets a limit."""
-    assert process.stdin and process.stdout and process.stderr
-    said, complaints = _Exchange(bytearray(), bytearray()), 0
-    unsent = memoryview(stdin)
-    next_look = time.monotonic() + _LOOK_SECONDS if most_tasks is not None else deadline
-    exited = os.pidfd_open(process.pid)
-    for pipe in (process.stdin, process.stdout, process.stderr):
-        os.set_blocking(pipe.fileno(), False)
-    try:
-        with selectors.DefaultSelector() as selector:
-            selector.register(exited, selectors.EVENT_READ)
-            selector.register(process.stdout, selectors.EVENT_READ)
-            selector.register(process.stderr, selectors.EVENT_READ)
-            selector.register(process.stdin, selectors.EVENT_WRITE)
-            while True:
-                now = time.monotonic()
-                if most_tasks is not None and now >= next_look:
-                    said.crowded = said.crowded or _tasks(process.pid) >= most_tasks
-                    next_look = now + _LOOK_SECONDS
-                if now >= deadline:
-                    said.end = "wall time"
-                    return said
-                ready = {key.fileobj for key, _ in selector.select(max(0, min(deadline, next_look) - now))}
-                if process.stdin in ready:
-                    unsent = _send(process.stdin.fileno(), unsent)
-                    if not unsent:
-                        selector.unregister(process.stdin)
-                        process.stdin.close()
-                for pipe in (process.stdout, process.stderr):
-                    if pipe not in ready and exited not in ready:
-                        continue
-                    while chunk := _receive(pipe.fileno()):
-                        if pipe is process.stdout:
-                            said.stdout += chunk
-                        else:
-                            complaints += len(chunk)
-                            said.stderr = (said.stderr + chunk)[-_KEPT_STDERR:]
-                        if max(len(said.stdout), complaints) > limits.output:
-                            del said.stdout[limits.output :]
-                            said.end = "output"
-                            return said
-                        if time.monotonic() > deadline:
-                            break
-                    if chunk == b"" and pipe in ready:
-                        selector.unregister(pipe)
-                if exited in ready:
-                    process.wait()
-                    return said
-    finally:
-        os.close(exited)
-
-
-def _tasks(process: int) -> int:
-    """The threads of a process and of all below it; too few where one ends meanwhile, 0 where the kernel tells none."""
-    count, unseen = 0, [str(process)]
-    with contextlib.suppress(OSError):
-        while unseen:
-            for task in Path(f"/proc/{unseen.pop()}/task").iterdir():
-                count += 1
-                unseen += (task / "children").read_text().split()
-    return count
-
-
-def _send(descriptor: int, unsent: memoryview) -> memoryview:
-    """Write what fits; what is left. A program that does not read its input is no error."""
-    try:
-        return unsent[os.write(descriptor, unsent[:65536]) :] if unsent else unsent
-    except BlockingIOError:
-        return unsent
-    except BrokenPipeError:
-        return unsent[:0]
-
-
-def _receive(descriptor: int) -> bytes | None:
-    """What is there to read, b"" at the end, None where there is nothing yet."""
-    try:
-        return os.read(descriptor, 65536)
-    except BlockingIOError:
-        return None
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill the program's session, reap it and close its pipes, whatever state it is in."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)  # the session's leader is bubblewrap: the whole sandbox dies with it
-    process.wait()
-    for pipe in (process.stdin, process.stdout, process.stderr):
-        if pipe:
-            pipe.close()
 
 
 def _readable(data: bytes) -> int:

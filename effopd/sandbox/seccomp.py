@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import platform
+import socket
 import struct
 from functools import cache
 
@@ -20,20 +21,24 @@ _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_
 # name: (x86-64, arm64) numbers of system calls; None where an architecture has none of that name
 _FORKS: dict[str, tuple[int, int | None]] = {"fork": (57, None), "vfork": (58, None)}
 _CLONE, _CLONE3 = (56, 220), (435, 435)
+_SOCKETS = {"socket": (41, 198), "socketpair": (53, 199)}  # of one family alone, as event loops wake themselves by
 _REFUSED: dict[str, tuple[int, int | None]] = {
     # memory that no address-space limit counts
+    "io_setup": (206, 0), "setxattr": (188, 5), "lsetxattr": (189, 6), "fsetxattr": (190, 7), "setxattrat": (463, 463),
     "shmget": (29, 194), "msgget": (68, 186), "semget": (64, 190), "mq_open": (240, 180),
     "memfd_create": (319, 279), "memfd_secret": (447, 447),
     # other processes and namespaces
     "ptrace": (101, 117), "process_vm_readv": (310, 270), "process_vm_writev": (311, 271),
     "unshare": (272, 97), "setns": (308, 268), "chroot": (161, 51), "pivot_root": (155, 41),
     "mount": (165, 40), "umount2": (166, 39), "open_tree": (428, 428), "move_mount": (429, 429),
-    "fsopen": (430, 430), "fsmount": (432, 432), "mount_setattr": (442, 442),
+    "fsopen": (430, 430), "fsmount": (432, 432), "mount_setattr": (442, 442), "pidfd_getfd": (438, 438),
     # kernel interfaces with a history of escapes
     "bpf": (321, 280), "perf_event_open": (298, 241), "userfaultfd": (323, 282), "io_uring_setup": (425, 425),
     "keyctl": (250, 219), "add_key": (248, 217), "request_key": (249, 218),
     "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265),
-    "kexec_load": (246, 104), "init_module": (175, 105), "finit_module": (313, 273), "reboot": (169, 142),
+    "kexec_load": (246, 104), "kexec_file_load": (320, 294), "init_module": (175, 105), "finit_module": (313, 273),
+    "delete_module": (176, 106), "reboot": (169, 142), "syslog": (103, 116), "acct": (163, 89), "quotactl": (179, 60),
+    "fanotify_init": (300, 262), "swapon": (167, 224), "settimeofday": (164, 170), "clock_settime": (227, 112),
 }  # fmt: skip
 _ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 
@@ -66,6 +71,14 @@ def filter_bytes(allow_processes: bool) -> bytes:
     for number in (numbers[column] for numbers in refused.values()):
         if number is not None:
             program += [_instruction(_JUMP_EQUAL, number, no=1), denied]
+    for number in (numbers[column] for numbers in _SOCKETS.values()):
+        program += [
+            _instruction(_JUMP_EQUAL, number, no=4),
+            _instruction(_LOAD, _FIRST_ARGUMENT),
+            _instruction(_JUMP_EQUAL, socket.AF_UNIX, yes=1),
+            _return_error(errno.EAFNOSUPPORT),
+            _instruction(_LOAD, _NUMBER),
+        ]
     if not allow_processes:
         # clone3 hides its flags from filters: where it seems to be missing, the C library falls back to clone
         program += [_instruction(_JUMP_EQUAL, _CLONE3[column], no=1), _return_error(errno.ENOSYS)]

@@ -1,8 +1,8 @@
 """Programs: taken out of a completion, run against tests in a sandbox, and compared with the expected output.
 
 The reference answer of such a problem is a JSON object, see `CodeTests`. Verdicts do not depend on how busy the machine
-is: time is CPU time, and a program that met the far larger limit by the clock instead is run once more, alone, before
-that is its verdict.
+is: time is CPU time, and time asleep. Where the machine may have decided all the same, a program is run once more,
+alone; what cannot be judged then is an error, never a wrong answer.
 """
 
 from __future__ import annotations
@@ -10,21 +10,25 @@ from __future__ import annotations
 import json
 import math
 import re
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Literal
 
+from effopd.errors import MachineError
 from effopd.files import DataError, canonical_json
 from effopd.sandbox import programs
-from effopd.sandbox.run import Limits, Outcome, SandboxError, check_sandbox
+from effopd.sandbox.run import SandboxError, check_sandbox
+from effopd.sandbox.watch import Limits, NotJudgedError, Outcome
 from effopd.tasks.problems import Problem
 from effopd.tasks.verdict import Verdict, right, shortened, wrong
 
 TASK = "code"
 LONGEST_PROGRAM = 200_000  # characters
 INTERPRETED = 5.0  # Python gets this many times the time limit that a contest sets for compiled programs
+ALONE_SECONDS = 1800.0  # by the clock, for all programs of one call that are run once more
 
 _FENCE = re.compile(
     r"^((?:[ \t]*(?:[-*+]|\d{1,3}[.)])(?=[ \t]))?[ \t]*)(```+|~~~+)[ \t]*([\w+#.-]*)[^\n]*\n(.*?)^[ \t]*\2[ \t]*$",
@@ -80,10 +84,10 @@ class CodeTests:
 
 @dataclass(frozen=True)
 class _Result:
-    """How one program did: its verdict, and whether the clock decided it, as on a busy machine."""
+    """How one program did: its verdict, None where it could not be judged; and whether the machine may have decided."""
 
-    verdict: Verdict
-    by_clock: bool = False
+    verdict: Verdict | None
+    doubtful: bool = False
 
 
 def check_runnable() -> None:
@@ -99,8 +103,8 @@ def verify_all(
 ) -> list[Verdict]:
     """Grade completions in parallel; never raises on what a model writes.
 
-    Raises `SandboxError` when there is no sandbox here, unless `allow_unsandboxed`, and `DataError` for tests of the
-    wrong shape.
+    Raises `SandboxError` when there is no sandbox here, unless `allow_unsandboxed`, `DataError` for tests of the wrong
+    shape, and `MachineError` where a program cannot be judged on a machine as busy as this.
     """
     sandboxed = True
     try:
@@ -110,13 +114,20 @@ def verify_all(
             raise
         sandboxed = False
     tests = [_read_tests(problem) for problem in problems]
-    judge = partial(_judge, sandboxed=sandboxed)
+    judge = partial(_judged, sandboxed=sandboxed)
     with ThreadPoolExecutor(workers) as pool:
         results = list(pool.map(judge, tests, completions))
-    return [  # alone: the others are done
-        judge(test, completion).verdict if result.by_clock else result.verdict
-        for test, completion, result in zip(tests, completions, results, strict=True)
-    ]
+    deadline = time.monotonic() + ALONE_SECONDS
+    for row, (test, completion) in enumerate(zip(tests, completions, strict=True)):
+        if results[row].doubtful and time.monotonic() < deadline:
+            results[row] = judge(test, completion)  # alone: the others are done
+    verdicts = [result.verdict for result in results if result.verdict is not None]
+    if unjudged := len(results) - len(verdicts):
+        raise MachineError(
+            f"{unjudged} of {len(results)} programs could not be judged, since this machine is too busy: run it again "
+            "when less runs beside it; it goes on from what is done"
+        )
+    return verdicts
 
 
 def extract_program(completion: str) -> tuple[Literal["python", "c++"], str] | None:
@@ -171,6 +182,13 @@ def same_value(expected: Any, value: Any) -> bool:
     return bool(expected == value)
 
 
+def _judged(tests: CodeTests, completion: str, sandboxed: bool) -> _Result:
+    try:
+        return _judge(tests, completion, sandboxed)
+    except NotJudgedError:
+        return _Result(None, doubtful=True)
+
+
 def _judge(tests: CodeTests, completion: str, sandboxed: bool) -> _Result:
     found = extract_program(completion)
     if found is None:
@@ -185,16 +203,13 @@ def _judge(tests: CodeTests, completion: str, sandboxed: bool) -> _Result:
         return _Result(wrong(f"does not compile: {shortened(program, 160)}"))
     factor = INTERPRETED if language == "python" else 1.0
     seconds = max(1, math.ceil(tests.seconds * factor))
-    limits = Limits(seconds, wall_seconds=3.0 * seconds + 10, memory=(tests.memory_mb + 256) << 20)
+    limits = Limits(seconds, memory=(tests.memory_mb + 256) << 20)
     total = len(tests.inputs)
     for number, (given, expected) in enumerate(zip(tests.inputs, tests.outputs, strict=True), start=1):
         stdin = given if tests.function is None else json.dumps(given)
         outcome = program.run(stdin.encode("utf-8", "surrogatepass"), limits)
-        if outcome.end in ("cpu time", "wall time", "threads"):
-            by_clock = outcome.end != "cpu time"  # with all its threads, a program may have met the clock too
-            return _Result(wrong(f"test {number} of {total}: out of {outcome.end}"), by_clock)
         if not outcome.succeeded:
-            return _Result(wrong(f"test {number} of {total}: {_complaint(outcome)}"))
+            return _Result(wrong(f"test {number} of {total}: {_complaint(outcome)}"), outcome.doubtful)
         if not _accepts(tests, given, expected, outcome, sandboxed):
             return _Result(wrong(f"test {number} of {total}: wrong output {shortened(_text(outcome))!r}"))
     return _Result(right(f"passed {total} {'test' if total == 1 else 'tests'}"))
@@ -228,8 +243,15 @@ def _read_tests(problem: Problem) -> CodeTests:
 
 
 def _complaint(outcome: Outcome) -> str:
-    if outcome.end == "output":
-        return "too much output"
+    match outcome.end:
+        case "output":
+            return "too much output"
+        case "files":
+            return "too many files"
+        case "sleep":
+            return "asleep for too long"
+        case "cpu time" | "threads":
+            return f"out of {outcome.end}"
     last = shortened((outcome.stderr.strip().splitlines() or [""])[-1], 120)
     if outcome.end == "signal":
         return f"ended by signal {outcome.status}" + (f" ({last})" if last else "")

@@ -16,7 +16,7 @@ DISTILLED = {"opd", "sweep", "effopd"}
 ANALYSED = {"spectral-rl", "spectral", "spectral-sweep"}
 TAKEN_APART = {"interventions-rl", "interventions"}
 
-# Which stages read a key, beside `check`, which reads all. What lies downstream of them is DVC's to know, and is asked of it below.
+# Which stages read a key, beside `check`, which reads all. DVC knows what lies downstream, and is asked for it below.
 READERS: dict[str, set[str]] = {
     "run.seed": {"prepare", "base", "report"} | TRAINED | EVALUATED | TAKEN_APART,
     "run.replicates": {"report"},

@@ -16,19 +16,21 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import pytest
 from installed import needs_bubblewrap
 
-from effopd.sandbox import programs, run
-from effopd.sandbox.run import Limits, Outcome, SandboxError
+from effopd.sandbox import programs, run, watch
+from effopd.sandbox.run import SandboxError
 from effopd.sandbox.seccomp import filter_bytes
+from effopd.sandbox.watch import Limits, NotJudgedError, Outcome
 
 pytestmark = needs_bubblewrap
 
-LIMITS = Limits(cpu_seconds=1, wall_seconds=4, memory=512 << 20, scratch=8 << 20, output=1 << 20)
+LIMITS = Limits(cpu_seconds=1, sleep_seconds=1, memory=512 << 20, scratch=8 << 20, output=1 << 20)
 
 
 def python(source: str, *, sandboxed: bool = True, limits: Limits = LIMITS, stdin: bytes = b"") -> Outcome:
@@ -93,18 +95,44 @@ def test_a_loop_that_ignores_the_signal_is_killed_all_the_same() -> None:
     ignoring = (
         "import signal\nfor n in range(1, 32):\n  try: signal.signal(n, signal.SIG_IGN)\n  except OSError: pass\n"
     )
-    outcome = python(ignoring + "while True: pass", limits=Limits(cpu_seconds=1, wall_seconds=60))
+    outcome = python(ignoring + "while True: pass", limits=Limits(cpu_seconds=1, sleep_seconds=60))
     assert outcome.end == "cpu time"
 
 
-def test_a_sleeping_program_ends_at_the_clock() -> None:
-    began = time.monotonic()
-    assert python("import time\ntime.sleep(1000)").end == "wall time"
-    assert time.monotonic() - began < 3 * LIMITS.wall_seconds
+SLEEPERS = {
+    "at once": "import time\ntime.sleep(1000)",
+    "in short naps": "import time\nwhile True: time.sleep(0.01)",
+    "without output": "import os, time\nos.close(1)\nos.close(2)\ntime.sleep(1000)",
+    "talking": "import time\nwhile True:\n  print('x', flush=True)\n  time.sleep(0.02)",
+    "for input that never comes": "import os\na, b = os.pipe()\nos.read(a, 1)",
+    "with all threads": "import threading, time\n"
+    "for _ in range(4): threading.Thread(target=time.sleep, args=(1000,)).start()",
+    "stopped": "import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)",
+}
 
 
-def test_a_program_that_closes_its_output_and_sleeps_ends_at_the_clock() -> None:
-    assert python("import os, time\nos.close(1)\nos.close(2)\ntime.sleep(1000)").end == "wall time"
+@pytest.mark.parametrize("how", SLEEPERS)
+def test_a_sleeping_program_is_ended(how: str) -> None:
+    assert python(SLEEPERS[how]).end == "sleep"
+
+
+@pytest.mark.parametrize("sandboxed", [True, False])
+def test_a_program_that_is_never_given_a_processor_is_not_judged(
+    monkeypatch: pytest.MonkeyPatch, sandboxed: bool
+) -> None:
+    """What waits for a processor is reported as running, as here a sleeping program is."""
+    monkeypatch.setattr(watch, "_tasks", lambda process: ("SSR", 0.0, process))
+    limits = replace(LIMITS, cpu_seconds=60, patience=1.0)
+    with pytest.raises(NotJudgedError, match="not at its end after 1 s"):
+        python("import time\ntime.sleep(1000)", sandboxed=sandboxed, limits=limits)
+
+
+def test_neither_waiting_for_a_processor_nor_for_a_disk_is_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = watch._Seen(bytearray(), bytearray())
+    for states, slept in (("SSS", 1), ("SSR", 1), ("D", 1), ("SST", 2), ("", 2), ("SSSSSSR", 2), ("SZS", 3)):
+        monkeypatch.setattr(watch, "_tasks", lambda process, states=states: (states, 0.0, process))
+        assert watch._look(os.getpid(), seen, LIMITS, most_tasks=None) is None
+        assert seen.slept == slept * watch._LOOK_SECONDS
 
 
 def test_a_program_that_closes_its_output_and_exits_is_no_failure() -> None:
@@ -314,7 +342,7 @@ def test_a_child_left_behind_dies_with_its_sandbox() -> None:
         "import os, subprocess, sys\n"
         f"subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(30)', '{marker}'], start_new_session=True)\n"
     )
-    permissive = Limits(cpu_seconds=1, wall_seconds=4, processes=True)  # as for a compiler: the namespace must do it
+    permissive = Limits(cpu_seconds=1, sleep_seconds=1, processes=True)  # as for a compiler: the namespace must do it
     assert python(leave, limits=permissive).succeeded
     deadline = time.monotonic() + 5
     while alive(marker) and time.monotonic() < deadline:
@@ -445,7 +473,6 @@ def test_a_program_that_imitates_a_broken_sandbox_fools_nobody() -> None:
 
 
 def test_a_broken_sandbox_says_so_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "_SYSTEM", ())
     monkeypatch.setattr(run.sys, "base_prefix", "/no/such/python")
     with pytest.raises(SandboxError, match="install bubblewrap"):
         python("print(1)")

@@ -24,10 +24,12 @@ from real_rows import FILES, ROWS, needs_real_rows
 from effopd.datasets.load import load_rows
 from effopd.datasets.rows import Example, read_examples
 from effopd.datasets.spec import read_spec, spec_file
+from effopd.errors import MachineError
 from effopd.evaluation.accuracy import grade
 from effopd.evaluation.references import check_references
 from effopd.files import DataError
-from effopd.sandbox.run import Limits, SandboxError
+from effopd.sandbox.run import SandboxError
+from effopd.sandbox.watch import NotJudgedError
 from effopd.tasks import choice, code, exact, math, math_reader, math_worker, verifiers
 from effopd.tasks.code import CodeTests, extract_program, same_output, same_value
 from effopd.tasks.extraction import last_boxed
@@ -299,26 +301,38 @@ def test_without_a_sandbox_nothing_is_sampled_for_programs(monkeypatch: pytest.M
 
 
 @needs_bubblewrap
-def test_a_verdict_by_the_clock_needs_a_second_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    runs: list[float] = []
+def test_a_verdict_that_the_machine_may_have_reached_needs_a_second_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[str] = []
     judge = code._judge
 
-    def slow_once(tests: CodeTests, completion: str, sandboxed: bool) -> code._Result:
-        runs.append(time.monotonic())
-        return (
-            code._Result(code.wrong("out of wall time"), True)
-            if len(runs) == 1
-            else judge(tests, completion, sandboxed)
-        )
+    def killed_at_first(tests: CodeTests, completion: str, sandboxed: bool) -> code._Result:
+        judged.append(completion)
+        if len(judged) == 1:
+            return code._Result(code.wrong("ended by signal 9"), doubtful=True)
+        if len(judged) == 2:
+            raise NotJudgedError
+        return judge(tests, completion, sandboxed)
 
-    monkeypatch.setattr(code, "_judge", slow_once)
+    monkeypatch.setattr(code, "_judge", killed_at_first)
     problem = Problem("code", "", CodeTests(inputs=["1\n"], outputs=["1\n"]).to_json())
-    assert verify_all([problem], ["```python\nprint(input())\n```"])[0].score == 1.0
-    assert len(runs) == 2
+    for verdict in verify_all([problem] * 2, ["```python\nprint(input())\n```"] * 2, workers=1):
+        assert verdict.score == 1.0
+    assert len(judged) == 4
 
 
 @needs_bubblewrap
-def test_only_the_clocks_verdict_is_reached_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_judged_is_an_error_and_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(tests: CodeTests, completion: str, sandboxed: bool) -> code._Result:
+        raise NotJudgedError
+
+    monkeypatch.setattr(code, "_judge", never)
+    problem = Problem("code", "", CodeTests(inputs=["1\n"], outputs=["1\n"]).to_json())
+    with pytest.raises(MachineError, match="2 of 2 programs could not be judged, since this machine is too busy"):
+        verify_all([problem] * 2, ["```python\nprint(input())\n```"] * 2)
+
+
+@needs_bubblewrap
+def test_loops_and_sleepers_are_run_once_and_suicides_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     judged: list[str] = []
     judge = code._judge
 
@@ -328,12 +342,14 @@ def test_only_the_clocks_verdict_is_reached_twice(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(code, "_judge", counted)
     problem = Problem("code", "", CodeTests(inputs=["1\n"], outputs=["1\n"], seconds=0.2).to_json())
-    busy, asleep = "```python\nwhile True: pass\n```", "```python\nimport time\ntime.sleep(60)\n```"
-    for completion, wall_seconds, ended in ((busy, 120.0, "cpu time"), (asleep, 2.0, "wall time")):
-        limits = Limits(1, wall_seconds, 512 << 20)
-        monkeypatch.setattr(code, "Limits", lambda *_, limits=limits, **__: limits)
-        assert verify_all([problem], [completion])[0].reason == f"test 1 of 1: out of {ended}"
-    assert judged == [busy, asleep, asleep]
+    ends = {
+        "while True: pass": "out of cpu time",
+        "import time\ntime.sleep(60)": "asleep for too long",
+        "import os\nos.kill(os.getpid(), 9)": "ended by signal 9",
+    }
+    for source, ended in ends.items():
+        assert verify_all([problem], [f"```python\n{source}\n```"])[0].reason == f"test 1 of 1: {ended}"
+    assert [sum(source in completion for completion in judged) for source in ends] == [1, 1, 2]
 
 
 @needs_bubblewrap
