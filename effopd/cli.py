@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from effopd.checkpoints.commands import add_commands
-from effopd.errors import MachineError
+from effopd.errors import MachineError, explained, one_line
 from effopd.files import DataError
 from effopd.params.section import ParamsError
 
@@ -192,12 +192,14 @@ def main() -> None:
     """Run the command; what goes wrong becomes one line on stderr and exit status 1, or 2 for a wrong option."""
     try:
         sys.exit(app(standalone_mode=False))
-    except (ParamsError, DataError, MachineError, ValueError) as error:
-        sys.exit(f"error: {error}")
+    except (ParamsError, DataError, MachineError, ValueError, OverflowError) as error:
+        sys.exit(f"error: {one_line(error)}")
     except typer.Abort:
         sys.exit(130)
     except Exception as error:
         if hasattr(error, "format_message"):  # a wrong option: what click would have printed
-            print(f"error: {error.format_message()}", file=sys.stderr)
+            print(f"error: {one_line(error.format_message())}", file=sys.stderr)
             sys.exit(2)
+        if said := explained(error):
+            sys.exit(f"error: {said}")
         raise

@@ -21,7 +21,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 import typer
 
-from effopd.errors import MachineError
+from effopd.errors import MachineError, explained, one_line
 from effopd.files import (
     DataError,
     Mark,
@@ -36,7 +36,7 @@ from effopd.files import (
     temporary_near,
     touched,
 )
-from effopd.params.section import ParamsError, Section, parse, read_yaml
+from effopd.params.section import ParamsError, Section, cut, parse, read_yaml
 from stages import ROOT, SOURCES, guard
 
 PARAMS = Path("params.yaml")
@@ -131,7 +131,9 @@ class Stage:
         for key, before in self._params.items():
             section, _, name = key.partition(".")
             if (now := (values.get(section) or {}).get(name)) != before:
-                raise StageError(_changed(f"{PARAMS}: {key}", f" from {before!r} to {now!r}"))
+                raise StageError(
+                    _changed(f"{PARAMS}: {key}", f" from {cut(repr(before), 100)} to {cut(repr(now), 100)}")
+                )
         for file, digest in self._code.items():
             if not file.exists() or hash_path(file) != digest:
                 raise StageError(_changed(str(_shown(file))))
@@ -182,12 +184,14 @@ def run(main: Callable[..., None]) -> None:
     try:
         app(standalone_mode=False)
     except (ParamsError, DataError, MachineError, StageError, ArithmeticError) as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {one_line(error)}")
     except typer.Abort:
         sys.exit(130)
     except Exception as error:
         if hasattr(error, "format_message"):  # a wrong option: what click would have printed
-            sys.exit(f"error: {error.format_message()}")
+            sys.exit(f"error: {one_line(error.format_message())}")
+        if said := explained(error):
+            sys.exit(f"error: {said}")
         raise
 
 
