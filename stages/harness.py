@@ -36,7 +36,7 @@ from effopd.files import (
     temporary_near,
     touched,
 )
-from effopd.params.section import ParamsError, Section, cut, parse, read_yaml
+from effopd.params.section import ParamsError, Section, parse, read_yaml
 from stages import ROOT, SOURCES, guard
 
 PARAMS = Path("params.yaml")
@@ -131,9 +131,8 @@ class Stage:
         for key, before in self._params.items():
             section, _, name = key.partition(".")
             if (now := (values.get(section) or {}).get(name)) != before:
-                raise StageError(
-                    _changed(f"{PARAMS}: {key}", f" from {cut(repr(before), 100)} to {cut(repr(now), 100)}")
-                )
+                shown = " to ".join(one_line(repr(value), 100) for value in (before, now))
+                raise StageError(_changed(f"{PARAMS}: {key}", f" from {shown}"))
         for file, digest in self._code.items():
             if not file.exists() or hash_path(file) != digest:
                 raise StageError(_changed(str(_shown(file))))

@@ -16,6 +16,8 @@ from ruamel.yaml.events import (
     ScalarEvent,
 )
 
+from effopd.errors import one_line
+
 MOST_BYTES = 1 << 20
 MOST_VALUES = 20_000
 """Values of a file, those that aliases repeat counted each time."""
@@ -45,19 +47,20 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except (YAMLError, ValueError, RecursionError, OverflowError) as error:  # ValueError: a 13th month, bytes
         if isinstance(error, ParamsError):
             raise
-        raise ParamsError(f"{path}: not valid YAML: {cut(' '.join(str(error).split()), 300)}") from None
+        raise ParamsError(f"{path}: not valid YAML: {one_line(error, 300)}") from None
     except OSError as error:
         raise ParamsError(f"{path}: cannot be read ({error.strerror})") from None
     if not isinstance(values, dict):
         raise ParamsError(f"{path}: expected sections at the top level, found {type(values).__name__}")
-    for key, value in _leaves(values, ""):
-        if fault := _fault(value):
-            raise ParamsError(f"{path}: {cut(key or 'top level', 100)}: {fault}")
+    check_values(values, path)
     return values
 
 
-def cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+def check_values(values: dict[str, Any], path: Path) -> None:
+    """Raises `ParamsError` for the first name or value that is none of any key."""
+    for key, value in _leaves(values, ""):
+        if fault := _fault(value):
+            raise ParamsError(f"{path}: {one_line(key or 'top level', 100)}: {fault}")
 
 
 def _check_size(text: str, path: Path) -> None:
@@ -108,7 +111,7 @@ def _fault(value: Any) -> str:
         case int() if abs(value) >= LARGEST:
             return "a number of more than 16 digits"
         case str() if not value.replace("\n", " ").replace("\t", " ").isprintable():
-            return f"a character that cannot be printed, in {cut(ascii(value), 100)}"
+            return f"a character that cannot be printed, in {one_line(ascii(value), 100)}"
         case str() | int() | float():
             return ""
     return f"a {type(value).__name__} is no value here"

@@ -10,7 +10,8 @@ from typing import Annotated, Any, TypeVar, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic_core import PydanticCustomError
 
-from effopd.params.reading import ParamsError, cut, read_yaml
+from effopd.errors import one_line
+from effopd.params.reading import ParamsError, read_yaml
 
 _UNSHOWN = "unshown"  # the type of errors whose value is not shown
 
@@ -73,14 +74,14 @@ def parse(section: type[AnySection], name: str, values: Any, path: Path = Path("
         return section.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        key = cut(".".join(str(part) for part in ((name,) if name else ()) + first["loc"]), 100)
+        key = one_line(".".join(str(part) for part in ((name,) if name else ()) + first["loc"]), 100)
         place = f"{path}: {key}" if key else f"{path}"
         if first["type"] == "extra_forbidden":
             known = ", ".join(_section_at(section, first["loc"][:-1]).model_fields)
             raise ParamsError(f"{place}: unknown key (known: {known})") from None
         message = first["msg"].removeprefix("Value error, ")
         shown = first["type"] not in ("missing", _UNSHOWN) and not isinstance(first["input"], dict)  # no whole section
-        found = f", found {cut(repr(first['input']), 100)}" if shown else ""
+        found = f", found {one_line(repr(first['input']), 100)}" if shown else ""
         raise ParamsError(f"{place}: {message[0].lower()}{message[1:]}{found}") from None
 
 
