@@ -52,9 +52,11 @@ repro: $(READY)  ## reproduce everything that is not up to date: models, analyse
 tidy: $(READY)  ## put away results of replicates, rates and methods that params.yaml no longer asks for; DVC keeps them
 	python -m pipeline tidy
 
-test: $(READY)  ## all tests, the fast ones first
-	pytest $(WORKERS) -m "not slow"
-	pytest $(WORKERS) -m slow
+test: $(READY)  ## all tests, the fast ones first; the slow ones also where a fast one failed
+	@failed=0; \
+	pytest $(WORKERS) -m "not slow" || failed=1; \
+	pytest $(WORKERS) -m slow || failed=1; \
+	python tests/installed.py; exit $$failed
 
 test-engines: $(ENGINES)/.ready  ## real vLLM and DeepSpeed on CPUs, in an environment of its own, .venv-engines
 	$(ENGINES)/bin/python -m pytest tests/engines
