@@ -115,6 +115,16 @@ def scripts() -> list[str]:
     return sorted({script for stage in stages.values() if (script := stage_script(stage))})
 
 
+def test_no_param_stands_in_a_command_but_where_dvc_quotes_it() -> None:
+    """`${item}` becomes options with each value quoted; any other `${…}` in a command reaches the shell as it is."""
+    from ruamel.yaml import YAML
+
+    stages = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    for name, stage in stages.items():
+        assert "${" not in stage["cmd"].removesuffix(" ${item}"), name
+        assert ("matrix" in stage) == stage["cmd"].endswith(" ${item}"), name
+
+
 def test_every_stage_of_dvc_yaml_runs_a_script_that_is_known() -> None:
     assert {"stages.prepare", "stages.base", "stages.rl", "stages.opd", "stages.effopd"} <= set(scripts())
 
