@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from ruamel.yaml import YAML
 
 from effopd.params.opd import OPDParams
 from effopd.params.schema import Params, check_file
-from effopd.params.section import ParamsError, parse, read_section
+from effopd.params.section import ParamsError, parse, read_section, read_yaml
 
 ROOT = Path(__file__).parents[2]
 OWN: dict[str, Any] = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text(encoding="utf-8"))
@@ -268,3 +269,125 @@ def test_runs_that_nothing_trains_are_named_before_anything_trains(changed: dict
         values[section] |= keys
     with pytest.raises(ParamsError, match=said):
         parse(Params, "", values)
+
+
+NO_NAMES = [
+    "",
+    ".",
+    "..",
+    "../x",
+    "/x",
+    "a/../b",
+    "a//b",
+    "-x",
+    ".x",
+    "a;b",
+    "a b",
+    "$(x)",
+    "`x`",
+    "'",
+    '"',
+    "a\nb",
+    "a\0b",
+    "x" * 300,
+    "a\\b",
+]
+NAMED: dict[str, Callable[[str], tuple[tuple[str, ...], Any]]] = {
+    "data.source": lambda name: (("data", "source"), name),
+    "benchmark.datasets": lambda name: (("benchmark", "datasets"), [name]),
+    "benchmark.runs": lambda name: (("benchmark", "runs"), ["rl", name]),
+    "teacher.named": lambda name: (("teacher", "named"), {name: {key: OWN["teacher"][key] for key in TEACHER}}),
+}
+TEACHER = ("source", "revision", "engine", "url")
+PLACED = {
+    "model.source": ("model", "source"),
+    "prompt.tokenizer": ("prompt", "tokenizer"),
+    "teacher": ("teacher", "source"),
+}
+
+
+@pytest.mark.parametrize("name", NO_NAMES)
+@pytest.mark.parametrize("key", NAMED)
+def test_what_becomes_a_name_of_files_and_commands_is_one(key: str, name: str) -> None:
+    assert message(*NAMED[key](name)).startswith(key)
+    parse(Params, "", poisoned(*NAMED[key]("mine-2.b_C")) | {"benchmark": OWN["benchmark"]})
+
+
+@pytest.mark.parametrize("place", [name for name in NO_NAMES if name])
+@pytest.mark.parametrize("key", PLACED)
+def test_a_place_is_a_name_or_a_folder_below_this_one(key: str, place: str) -> None:
+    assert message(PLACED[key], place).startswith(f"{key}: ")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://me:s3cret@host", "https://s3cret@host", "http://host/?key=s3cret", "http://host#s3cret"]
+)
+@pytest.mark.parametrize("key", [("benchmark", "url"), ("teacher", "url")])
+def test_a_url_with_a_key_in_it_is_refused_and_not_repeated(key: tuple[str, ...], url: str) -> None:
+    said = message(key, url)
+    assert said == f"{'.'.join(key)}: must be a server's address alone: see docs/safety.md for keys"
+
+
+@pytest.mark.parametrize(
+    "url", ["host", "ftp://host", "http://", "http://a b", "http://[::1", "file:///etc/passwd", "http://h:999999"]
+)
+def test_a_url_that_leads_nowhere_is_refused(url: str) -> None:
+    assert message(("benchmark", "url"), url).startswith("benchmark.url: must be empty, or the URL of a vLLM server")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000", "https://teacher-1.lab/v1", "http://[::1]:80", ""])
+def test_a_url_of_a_server_passes(url: str) -> None:
+    parse(Params, "", poisoned(("benchmark", "url"), url))
+
+
+def test_a_rate_that_its_run_could_not_be_named_after_is_refused() -> None:
+    """DVC names the output of a rate of 1 opd-lr-1, and Python opd-lr-1.0."""
+    assert message(("opd", "sweep"), [1]).startswith("opd.sweep: a rate is written with a point")
+
+
+ALIASES = "a: &a0 [1, 1]\n" + "".join(f"b{n}: &a{n + 1} [{', '.join([f'*a{n}'] * 9)}]\n" for n in range(9))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (ALIASES, "more than 20 levels or 20000 values"),
+        ("a: &a [*a]\n", "line 1: *a stands for itself"),
+        ("a: " + "[" * 100_000, "more than 20 levels"),
+        ("a: " + "{a: " * 100_000, "more than 20 levels"),
+        ("a: [" + "1, " * 30_000 + "]", "more than 20 levels or 20000 values"),
+        ("#" * (1 << 20) + "\n", "larger than 1 MiB"),
+        ("a: " + "9" * 5000, "line 1: a value of 5000 characters"),
+        ("a: " + "9" * 3000, "a: a number of more than 16 digits"),
+        ("a: -" + "9" * 17, "a: a number of more than 16 digits"),
+        ("a: {b: 0x" + "f" * 3000 + "}", "a.b: a number of more than 16 digits"),
+        ('a: [1, "x\\0y"]', r"a.1: a character that cannot be printed, in 'x\x00y'"),
+        ('"x\\0": 1', "top level: a character that cannot be printed"),
+        ('a: "\\ud800"', "a: a character that cannot be printed"),
+        ('a: "\\u202E"', "a: a character that cannot be printed"),
+        ("a: 2020-01-01", "a: a date is no value here"),
+        ("a: 2020-99-01", "not valid YAML: month must be in 1..12"),
+        ("a: !!binary aGVsbG8=", "a: a bytes is no value here"),
+        ("a: !!set {x}", "a: a set is no value here"),
+        ("? [a, b]\n: 1", "top level: a tuple is no value here"),
+        ("x" * 300 + ": {y: 2020-01-01}", "x" * 99 + "…: a date"),
+    ],
+    ids=range(20),
+)
+def test_what_nobody_would_set_is_refused_while_it_is_small(tmp_path: Path, content: str, expected: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(content)
+    with pytest.raises(ParamsError) as caught:
+        read_yaml(path)
+    said = str(caught.value).removeprefix(str(path))
+    assert said.lstrip(": ,").startswith(expected) and len(said) < 400
+
+
+def test_a_long_value_is_shown_in_part() -> None:
+    assert message(("opd", "loss"), "x" * 3000).endswith("x" * 98 + "…")
+
+
+def test_values_that_are_repeated_by_aliases_pass(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("a: &a {x: 1, y: [1, 2]}\nb: *a\nc:\n  <<: *a\n  x: 2\n")
+    assert read_yaml(path) == {"a": {"x": 1, "y": [1, 2]}, "b": {"x": 1, "y": [1, 2]}, "c": {"x": 2, "y": [1, 2]}}

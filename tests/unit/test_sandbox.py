@@ -499,6 +499,31 @@ def test_nothing_is_left_on_this_machine_afterwards(tmp_path: Path, monkeypatch:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_killed_grader_left_goes_at_the_next_start_and_what_a_living_one_uses_does_not(tmp_path: Path) -> None:
+    asleep = """from effopd.sandbox import programs, run, watch
+run.check_sandbox()
+program = programs.prepare("python", "print('running', flush=True)\\nimport time\\ntime.sleep(1000)")
+print("began", flush=True)
+program.run(b"", watch.Limits(sleep_seconds=600))"""
+    inside = os.environ | {"TMPDIR": str(tmp_path)}
+    graders = []
+    for _ in range(2):
+        graders.append(subprocess.Popen([sys.executable, "-c", asleep], env=inside, stdout=subprocess.PIPE, text=True))
+        assert graders[-1].stdout and graders[-1].stdout.readline() == "began\n"
+    while len(boxes := list(tmp_path.iterdir())) < 2:
+        time.sleep(0.01)
+    graders[0].kill()
+    graders[0].wait()
+    subprocess.run(
+        [sys.executable, "-c", "from effopd.sandbox.run import check_sandbox\ncheck_sandbox()"], env=inside, check=True
+    )
+    (left,) = tmp_path.iterdir()
+    assert left in boxes and graders[1].poll() is None
+    assert not alive(str(next(box for box in boxes if box != left))), "the sandbox has ended with its grader"
+    graders[1].kill()
+    graders[1].wait()
+
+
 def test_the_filter_lets_compilers_fork_and_solutions_not() -> None:
     assert len(filter_bytes(True)) < len(filter_bytes(False))
     assert len(filter_bytes(False)) % 8 == 0

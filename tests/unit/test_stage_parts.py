@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import get_type_hints
 
@@ -13,10 +16,12 @@ import torch
 from transformers import PreTrainedModel
 
 from effopd.models.critic import make_critic
+from effopd.params.report import ReportParams
 from effopd.params.section import ParamsError, parse, read_yaml
 from effopd.sandbox.run import SandboxError
 from effopd.trajectory import layout
 from stages import harness, seconds, timing
+from stages.harness import Stage, StageError
 from stages.training import TrainingParams, build_engine
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
@@ -90,3 +95,105 @@ def test_gathering_seconds_reads_no_checkpoint_and_no_dropped_run(
     assert json.loads(Path("reports/timing.json").read_text()) == {"opd-0": None, "rl": [{"step": 1, "seconds": 2.5}]}
     assert {Path("reports/seconds/opd-0.jsonl"), Path("reports/seconds/rl.jsonl")} <= set(read)
     assert not [path for path in read if path.parts[0] == "models" or "opd-9" in path.name]
+
+
+@pytest.fixture
+def begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """A stage that has read its params and an input, and written both of its outputs, one of which was there before."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(harness, "SCRATCH", tmp_path / "scratch")
+    Path("params.yaml").write_text(PARAMS.read_text())
+    for name in ("data/read.txt", "made/old.txt"):
+        Path(name).parent.mkdir()
+        Path(name).write_text("old")
+    stage = Stage()
+    stage.params("report", ReportParams)
+    stage.input("data/read.txt")
+    stage.output(Path("made/old.txt")).write_text("new")
+    folder = stage.output(Path("made/folder"))
+    folder.mkdir()
+    (folder / "new.txt").write_text("new")
+    return stage
+
+
+def made() -> dict[str, str]:
+    return {str(file.relative_to("made")): file.read_text() for file in Path("made").glob("[!.]*/**/*.txt")} | {
+        file.name: file.read_text() for file in Path("made").glob("[!.]*.txt")
+    }
+
+
+def test_outputs_show_when_all_are_there_and_nothing_has_changed(begun: Stage) -> None:
+    assert made() == {"old.txt": "old"}
+    begun.publish()
+    assert made() == {"old.txt": "new", "folder/new.txt": "new"}
+
+
+EDITS: dict[str, Callable[[], object]] = {
+    "params.yaml: report.title changed from": lambda: edit("params.yaml", "title: On", "title: Off"),
+    "data/read.txt changed": lambda: edit("data/read.txt", "old", "new"),
+    "data/read.txt changed while": lambda: (
+        shutil.copy2("data/read.txt", "kept"), edit("data/read.txt", "old", "x"), shutil.copy2("kept", "data/read.txt"),
+    ),
+}  # fmt: skip
+
+
+def edit(file: str, before: str, after: str) -> None:
+    Path(file).write_text(Path(file).read_text().replace(before, after))
+
+
+@pytest.mark.parametrize("said", EDITS)
+@pytest.mark.parametrize("when", ["before", "between the renames"])
+def test_nothing_shows_where_something_has_changed(
+    begun: Stage, monkeypatch: pytest.MonkeyPatch, said: str, when: str
+) -> None:
+    if when == "before":
+        EDITS[said]()
+    else:
+        in_place = harness.in_place
+
+        @contextmanager
+        def slowly(temporaries: dict[Path, Path]) -> Iterator[None]:
+            with in_place(temporaries):
+                EDITS[said]()
+                yield
+
+        monkeypatch.setattr(harness, "in_place", slowly)
+    with pytest.raises(StageError, match=f"^{re.escape(said)}.*; nothing was written, run the stage again$"):
+        begun.publish()
+    assert made() == {"old.txt": "old"}
+
+
+def test_an_output_that_is_written_to_while_it_is_flushed_is_not_published(
+    begun: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(harness, "sync", lambda temporary: temporary.is_dir() or temporary.write_text("another's"))
+    with pytest.raises(StageError, match=r"made/old\.txt changed"):
+        begun.publish()
+    assert made() == {"old.txt": "old"}
+
+
+def test_a_param_that_the_stage_does_not_read_may_change(begun: Stage) -> None:
+    edit("params.yaml", "samples: 4", "samples: 5")
+    begun.publish()
+    assert made()["old.txt"] == "new"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(28, "No space left on device", "models/base"), "models/base: No space left on device"),
+        (PermissionError(13, "Permission denied"), "Permission denied"),
+        (MemoryError(), "out of memory: this machine has too little of it"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory:\nyou tried"), "out of memory: DefaultCPUAllocator"),
+        (StageError("x " * 5000), "x x x"),
+    ],
+)
+def test_what_the_machine_lacks_is_one_line(monkeypatch: pytest.MonkeyPatch, error: Exception, said: str) -> None:
+    def main() -> None:
+        raise error
+
+    monkeypatch.setattr(harness.sys, "argv", ["stage"])
+    with pytest.raises(SystemExit) as caught:
+        harness.run(main)
+    line = str(caught.value.code)
+    assert line.startswith(f"error: {said}") and "\n" not in line and len(line) < 1100

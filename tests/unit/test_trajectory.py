@@ -251,3 +251,38 @@ def test_publishing_replaces_an_earlier_run_and_a_failure_leaves_it(tmp_path: Pa
     assert hash_path(target) == before
     assert tiny.read_jsonl(target / "metrics.jsonl") == [{"step": 1}, {"step": 2}]
     assert not (target / "triggers.jsonl").exists()
+
+
+def test_no_state_is_kept_of_inputs_that_are_not_what_its_key_says(tmp_path: Path) -> None:
+    def changed() -> None:
+        raise ArithmeticError("an input changed")
+
+    with pytest.raises(ArithmeticError, match="an input changed"):
+        Workspace(tmp_path, "run", "k" * 16, check=changed).save(state(1))
+    assert not (tmp_path / "run-kkkkkkkkkkkkkkkk").exists()
+
+
+def test_a_state_of_another_key_is_refused_though_its_folder_has_the_name(tmp_path: Path) -> None:
+    other, workspace = (Workspace(tmp_path, "run", key) for key in ("a" * 64, "b" * 64))
+    other.save(state(1))
+    other.folder.rename(workspace.folder)
+    with pytest.raises(DataError, match=r"state-00000001: a state of another run; delete .*run-b* to train"):
+        workspace.load(at_most=1)
+
+
+def test_a_checkpoint_that_was_written_to_since_is_neither_continued_nor_published(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "scratch", "run", "k" * 64)
+    run_of(workspace.checkpoints.parent, [0, 1])
+    (workspace.checkpoints.parent / "run").rename(workspace.checkpoints)
+    workspace.save(state(1))
+    workspace.publish(tmp_path / "models/run", [0, 1], state(1), {})
+    again = Workspace(tmp_path / "scratch", "run", "k" * 64)
+    assert again.load(at_most=1) is not None, "another link is no change"
+    with (tmp_path / "models/run/step-000001/model.safetensors").open("r+b") as published:
+        published.write(b"x")
+    for act in (
+        lambda: workspace.publish(tmp_path / "models/run", [0, 1], state(1), {}),
+        lambda: Workspace(tmp_path / "scratch", "run", "k" * 64).load(at_most=1),
+    ):
+        with pytest.raises(DataError, match=r"step-000001/model\.safetensors: changed since it was saved"):
+            act()
