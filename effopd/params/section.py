@@ -74,7 +74,8 @@ def parse(section: type[AnySection], name: str, values: Any, path: Path = Path("
         return section.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        key = one_line(".".join(str(part) for part in ((name,) if name else ()) + first["loc"]), 100)
+        keys = [str(part) for part in ((name,) if name else ()) + first["loc"] if part != "[key]"]
+        key = one_line(".".join(keys), 100)
         place = f"{path}: {key}" if key else f"{path}"
         if first["type"] == "extra_forbidden":
             known = ", ".join(_section_at(section, first["loc"][:-1]).model_fields)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from closeness import ROUNDING, share_apart
 from safetensors.torch import load_file
 from small_project import ROOT
 from torch import Tensor
@@ -79,15 +80,11 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
     return {name: Result(root / name) for name in alone | RUNS}
 
 
-def distance(one: Result, two: Result) -> float:
-    return max((one.after[name] - two.after[name]).abs().max().item() for name in one.after)
-
-
 def assert_same(found: Result, expected: Result) -> None:
     assert len(found.metrics) == len(expected.metrics) > 0
     for row, other in zip(found.metrics, expected.metrics, strict=True):
-        assert row == pytest.approx(other, abs=1e-5)
-    assert distance(found, expected) < 1e-5
+        assert row == pytest.approx(other, abs=1e-5, rel=1e-4)
+    assert share_apart(found.after, expected.after, expected.before) < ROUNDING
     moved = max((found.after[name] - found.before[name]).abs().max().item() for name in found.after)
     assert moved > 2e-4, "three steps of 1e-4; weights that stand still would agree too"
 

@@ -155,12 +155,12 @@ def test_a_benchmark_of_a_served_run_has_the_records_of_one_in_the_same_process(
     said = [text.partition("#")[2] for text in greedy.texts]
     set_benchmark(project, [text if i % 2 else f"not {text}" for i, text in enumerate(said)], samples=2)
 
-    project.run("benchmark", "sure", "sums")
+    project.run("benchmark", "--run", "sure", "--dataset", "sums")
     folder, here = project.root / "reports/benchmarks/sure/sums", tmp_path / "here"
     shutil.move(folder, here)
     with serving(project, "models/sure/step-000004", tmp_path / "log") as server:
         project.set("benchmark", url=server.url)
-        project.run("benchmark", "sure", "sums")
+        project.run("benchmark", "--run", "sure", "--dataset", "sums")
         assert server.completions() == 2 * len(SUMS)
     assert differing(here, folder) == []
     records = read_records(folder / "records.parquet")
@@ -170,7 +170,7 @@ def test_a_benchmark_of_a_served_run_has_the_records_of_one_in_the_same_process(
     assert read_json(folder / "metrics.json")["accuracy"] == 0.5
     assert len(set(greedy.texts)) > 9, "the same answer to all would hide exchanged ones"
 
-    line = project.fail("benchmark", "sure", "sums")[-1]  # the server is gone
+    line = project.fail("benchmark", "--run", "sure", "--dataset", "sums")[-1]  # the server is gone
     assert line.startswith(f"error: {server.url}/v1/models: no vLLM server answers (")
 
 
@@ -189,7 +189,7 @@ def test_a_served_benchmark_goes_on_where_it_was_killed_in_batches_of_any_size(
     """Samples at temperature 1 have seeds of their own; records that the journal holds are not asked for again."""
     project = another()
     set_benchmark(project, [solve(prompt) for prompt in SUMS], samples=4, url=served.url)
-    project.run("benchmark", "teacher", "sums")
+    project.run("benchmark", "--run", "teacher", "--dataset", "sums")
     folder, whole = project.root / "reports/benchmarks/teacher/sums", tmp_path / "whole"
     shutil.move(folder, whole)
     (journal,) = (project.root / ".scratch/benchmark").rglob("*.jsonl")
@@ -197,7 +197,7 @@ def test_a_served_benchmark_goes_on_where_it_was_killed_in_batches_of_any_size(
     journal.write_bytes(b"".join(lines[:50]) + lines[50][:20])
     before = served.completions()
     project.set("benchmark", batch_size=7)
-    project.run("benchmark", "teacher", "sums")
+    project.run("benchmark", "--run", "teacher", "--dataset", "sums")
     assert served.completions() - before == 4 * len(SUMS) - 50
     assert differing(whole, folder) == []
     records = read_records(folder / "records.parquet")

@@ -21,8 +21,8 @@ def test_the_stages_evaluate_with_vllm_what_they_evaluate_with_transformers(anot
     curves, apart = [], []
     for engine in ("transformers", "vllm"):
         project.set("rollout", engine=engine, gpu_memory=0.1)
-        project.run("evaluate", "opd-0")
-        project.run("interventions", "opd-0")
+        project.run("evaluate", "--method", "opd-0")
+        project.run("interventions", "--method", "opd-0")
         curves.append(json.loads((project.root / "reports/evaluation/opd-0/curve.json").read_text()))
         apart.append(pq.ParquetFile(project.root / "reports/interventions/opd-0.parquet").read().to_pylist())
     for one, other in zip(*curves, strict=True):

@@ -104,8 +104,9 @@ def test_prompts_begin_once_and_completions_never(published: Path) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_chat_template_is_applied_once(published: Path, family: str) -> None:
-    params = PromptParams(style="chat", tokenizer=str(published / family), revision="", thinking=False)
+def test_the_chat_template_is_applied_once(published: Path, family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(published)
+    params = PromptParams(style="chat", tokenizer=family, revision="", thinking=False)
     text = Renderer(params).render(Example(1, "What is 2 + 3?", "exact", "5"), AS_IT_IS)
     _, tokenizer = adopt(published / family)
     ids_BP, _ = encode_prompts(tokenizer, [text])
@@ -180,9 +181,9 @@ def test_a_model_on_the_hub_is_read_from_the_cache(
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"source": "/srv/models/qwen"}, "model.source: must be empty, the name of a folder in data/models/"),
+        ({"source": "/srv/models/qwen"}, "model.source: must be empty"),
         ({"source": "../qwen"}, "model.source: must be empty"),
-        ({"source": "a/b/c"}, "model.source: must be empty"),
+        ({"source": "a/b/c"}, "model.source: must be empty, the name of a folder in data/models/"),
         ({"source": "Qwen/Qwen3-4B", "revision": "main"}, "model.revision: must be 40 hexadecimal digits"),
         ({"source": "mine", "revision": COMMIT}, "revision pins a model on the hub"),
         ({"revision": COMMIT}, "revision pins a model on the hub"),

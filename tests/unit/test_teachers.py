@@ -268,11 +268,14 @@ def test_the_column_teacher_is_kept_and_may_be_missing(tmp_path: Path) -> None:
     ("values", "message"),
     [
         ({"engine": "served"}, "engine served needs a url, such as http://127.0.0.1:8000"),
-        ({"engine": "served", "url": "ftp://127.0.0.1"}, "engine served needs a url"),
+        ({"engine": "served", "url": "ftp://127.0.0.1"}, "teacher.url: must be empty, or the URL of a vLLM server"),
         ({"url": "http://127.0.0.1:8000"}, "url is for the engine served, and the engine is transformers"),
         ({"revision": "a" * 40}, "revision pins a folder or a name on the hub"),
         ({"source": "Qwen/Qwen3-4B", "revision": "main"}, "teacher.revision: must be 40 hexadecimal digits, or empty"),
-        ({"named": {"": {"source": "a", "revision": "", "engine": "vllm", "url": ""}}}, "a named teacher needs a name"),
+        (
+            {"named": {"": {"source": "a", "revision": "", "engine": "vllm", "url": ""}}},
+            "teacher.named.: a name has letters",
+        ),
         ({"named": {"x": {"source": "a", "revision": "", "engine": "vllm"}}}, "teacher.named.x.url: field required"),
         (
             {"named": {"x": {"source": "a", "revision": "", "engine": "vllm", "url": "", "top": 1}}},
