@@ -7,6 +7,7 @@ from typing import Any
 
 from effopd.datasets.rows import Example
 from effopd.datasets.spec import Prompt
+from effopd.errors import one_line
 from effopd.files import DataError
 from effopd.params.prompt import PromptParams
 from effopd.tasks.choice import LETTERS
@@ -28,7 +29,13 @@ class Renderer:
             return plain(turns)
         options = {"enable_thinking": self._params.thinking} if self._can_think() else {}
         conversation = [{"role": role, "content": content} for role, content in turns]
-        text = self._tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True, **options)
+        try:
+            text = self._tokenizer.apply_chat_template(
+                conversation, tokenize=False, add_generation_prompt=True, **options
+            )
+        except Exception as error:  # noqa: BLE001 - a template is a program: its author's mistakes are of any kind
+            said = one_line(f"{type(error).__name__}: {error}", 200)
+            raise DataError(f"{self._params.tokenizer}: its chat template fails ({said})") from None
         begin = self._tokenizer.bos_token
         if begin and self._tokenizer("")["input_ids"][:1] == [self._tokenizer.bos_token_id]:
             return str(text).removeprefix(begin)  # tokenizing adds it again

@@ -89,7 +89,7 @@ def read_journal(path: Path) -> list[Record]:
         os.truncate(path, len(data) - len(cut_off))
     try:
         return [Record(**json.loads(line)) for line in whole.split(b"\n") if line]
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise DataError(f"{path}: damaged ({error}); delete it to evaluate from the beginning") from None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from typing import Any
 
 from torch import Tensor
 
+from effopd.errors import one_line
 from effopd.files import DataError, atomic_path, link_or_copy, read_json, remove, write_json, write_jsonl
 from effopd.models.weights import load_weights, save_weights
 from effopd.trajectory.layout import ABOUT, METRICS, TRIGGERS, timing_file
@@ -65,7 +67,8 @@ class Workspace:
 
     def saved_steps(self) -> list[int]:
         """The steps of the whole states, ascending: of one, or of two when a kill hit between a save and `tidy`."""
-        return sorted(int(folder.name.removeprefix("state-")) for folder in self._states.glob("state-*"))
+        names = [re.fullmatch(r"state-(\d{8,})", folder.name) for folder in self._states.glob("state-*")]
+        return sorted(int(name[1]) for name in names if name)
 
     def load(self, at_most: int) -> RunState | None:
         """The newest whole state that is not past `at_most` steps, or None."""
@@ -81,7 +84,8 @@ class Workspace:
             self._check_checkpoints()
             return RunState(tensors=load_weights(folder / "tensors.safetensors"), **state)
         except (DataError, TypeError, KeyError, AttributeError) as error:
-            raise DataError(f"{error}; delete {self.folder} to train this run from its beginning") from None
+            said = error if isinstance(error, DataError) else f"{folder}: damaged ({one_line(repr(error), 200)})"
+            raise DataError(f"{said}; delete {self.folder} to train this run from its beginning") from None
 
     def due(self) -> bool:
         """Whether enough work was done since the last save to be worth the next."""

@@ -63,9 +63,10 @@ VARIANTS: list[tuple[str, str, list[tuple[Moment, str]]]] = [
         for edit in (CODE, PARAMS, INPUT)
         for moment, how in [
             (IMPORTS, REPLACE), (HAS_READ, WRITE), (WRITES, REPLACE), (FLUSHES, WRITE), (RENAMES, WRITE),
-            (DVC_WAKES, WRITE), (DVC_READS_PARAMS, REPLACE), (DVC_READS_OUTPUTS, WRITE), (DVC_COMMITS, WRITE),
+            (DVC_WAKES, WRITE), (DVC_READS_PARAMS, REPLACE),
         ]
     ],
+    *[("prepare", CODE, [(moment, WRITE)]) for moment in (DVC_READS_OUTPUTS, DVC_COMMITS)],
     *[
         ("prepare", INPUT, [(READS, there), (moment, back)])
         for moment in (HAS_READ, RENAMES)

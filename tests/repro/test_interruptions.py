@@ -60,6 +60,7 @@ def test_a_stage_that_is_killed_goes_on_to_the_same_bytes(project: Project, stag
     said = project.dvc("repro", "--single-item", "--force", stage)
     assert weights(project, stage) == expected
     assert f"| 0/{steps} " not in said, "it began at its first step"
+    assert [path.name for path in project.root.rglob(".*.tmp") if ".dvc" not in path.parts] == []
 
 
 def test_more_steps_continue_an_earlier_run(project: Project) -> None:

@@ -299,6 +299,14 @@ def test_a_bad_line_is_named_by_its_number(tmp_path: Path) -> None:
     assert str(caught.value).startswith(f"{path}, line 2: not valid JSON")
 
 
+@pytest.mark.parametrize("content", ["[" * 100_000, "9" * 5000, '{"a": ' * 100_000], ids=["lists", "digits", "objects"])
+def test_what_is_nested_or_counts_beyond_measure_is_no_json(tmp_path: Path, content: str) -> None:
+    (tmp_path / "a").write_text(content)
+    for read in (read_json, read_jsonl):
+        with pytest.raises(DataError, match="not valid JSON"):
+            read(tmp_path / "a")
+
+
 @pytest.mark.parametrize("read", [read_json, read_jsonl])
 @pytest.mark.parametrize(("content", "message"), [(None, "no such file"), (b"\xff\xfe{", "not valid")])
 def test_a_missing_or_damaged_file_is_named(tmp_path: Path, read: object, content: bytes | None, message: str) -> None:

@@ -117,6 +117,26 @@ def test_the_chat_template_is_applied_once(published: Path, family: str, monkeyp
     assert ids_BP[0].tolist() == expected
 
 
+TEMPLATES = [
+    "{% if %}", "{{ x.y.z }}", "{{ 1 / 0 }}", "{{ raise_exception('no') }}", "{{ messages[9].content }}",
+    "{% for i in range(10 ** 9) %}{% endfor %}", "{{ messages | nonsense }}", "{{ ''.__class__.__mro__ }}",
+    "{% include 'x' %}", "{{ 'x' * messages }}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_chat_template_that_fails_is_one_line(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, template: str
+) -> None:
+    shutil.copytree(published / "qwen3", tmp_path / "broken")
+    (tmp_path / "broken/chat_template.jinja").write_text(template)
+    monkeypatch.chdir(tmp_path)
+    params = PromptParams(style="chat", tokenizer="broken", revision="", thinking=False)
+    with pytest.raises(DataError, match=r"^broken: its chat template fails \(\w+: ") as caught:
+        Renderer(params).render(Example(1, "What is 2 + 3?", "exact", "5"), AS_IT_IS)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
+
+
 def test_a_missing_padding_token_is_an_end_token_and_stays_masked(published: Path) -> None:
     assert AutoTokenizer.from_pretrained(published / "llama").pad_token is None
     model, tokenizer = adopt(published / "llama")

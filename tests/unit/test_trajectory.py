@@ -286,3 +286,16 @@ def test_a_checkpoint_that_was_written_to_since_is_neither_continued_nor_publish
     ):
         with pytest.raises(DataError, match=r"step-000001/model\.safetensors: changed since it was saved"):
             act()
+
+
+@pytest.mark.parametrize(
+    "content", ["{}", "[]", "1", '{"key": 1}', '{"key": "KEY", "checkpoints": {}}', '{"key": "KEY"}', "[" * 100_000]
+)
+def test_a_damaged_state_is_one_line_that_says_what_to_do(tmp_path: Path, content: str) -> None:
+    workspace = Workspace(tmp_path, "run", "k" * 64)
+    workspace.save(state(1))
+    (workspace.folder / "state-00000001/state.json").write_text(content.replace("KEY", "k" * 64))
+    (workspace.folder / "state-of-the-art").mkdir()
+    with pytest.raises(DataError, match=r"delete .* to train this run from its beginning") as caught:
+        workspace.load(at_most=1)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 700
