@@ -7,23 +7,28 @@ and shares them with other machines.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from effopd.files import read_jsonl, write_jsonl
-from effopd.trajectory.layout import timing_file
+from effopd.trajectory.layout import METRICS, timing_file
+from stages.harness import MODELS, Stage, run
+from stages.which_run import Method, Rate, Replicate, named
 
 SECONDS = Path("reports/seconds")
 
 
-def main(name: str) -> None:
+def main(method: Method, replicate: Replicate = None, rate: Rate = None) -> None:
     """Write reports/seconds/RUN.jsonl: rows {step, seconds, cpu_seconds, …}; none where the run was trained elsewhere
     and its seconds have not come along."""
-    kept = timing_file(Path("models") / name)
-    rows = read_jsonl(kept) if kept.exists() else []
-    write_jsonl(SECONDS / f"{name}.jsonl", rows)
+    stage = Stage()
+    name = named(method, replicate, rate)
+    stage.input(MODELS / name / METRICS)
+    kept = timing_file(MODELS / name)
+    rows = read_jsonl(stage.input(kept)) if kept.exists() else []
+    write_jsonl(stage.output(SECONDS / f"{name}.jsonl"), rows)
+    stage.publish()
     print(f"{name}: {len(rows)} steps" if rows else f"{name}: trained elsewhere, and its seconds are not here")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    run(main)
