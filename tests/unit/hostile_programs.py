@@ -16,9 +16,9 @@ _SECRETS = [
     "/etc/passwd", "/etc/shadow", "/etc/hostname", "/etc/resolv.conf", "/etc/machine-id", f"{_HOME}/.bashrc",
     f"{_HOME}/.ssh/id_rsa", f"{_HOME}/.cache/huggingface/token", f"{_HOME}/.netrc", f"{_HERE}", f"{_HERE.parents[2]}/params.yaml",
     "/proc/self/environ", "/proc/1/environ", "/proc/meminfo", "/proc/version", "/proc/mounts", "/proc/kcore",
-    f"/proc/{os.getpid()}/environ", "/sys/class/net", "/sys/fs/cgroup", "/dev/mem", "/dev/kmsg", "/dev/sda", "/dev/vda",
+    "/sys/class/net", "/sys/fs/cgroup", "/dev/mem", "/dev/kmsg", "/dev/sda", "/dev/vda",
     "/dev/kvm", "/dev/fuse", "/dev/loop0", "/dev/net/tun", "/run/docker.sock", "/var/run/docker.sock", "/run/systemd",
-    "/var/log/dpkg.log", "/root", "/home", "/opt", "/srv", "/mnt", "/media", "/boot", "/var", "/work",
+    "/var/log/dpkg.log", "/root", "/home", "/opt", "/srv", "/mnt", "/media", "/boot", "/var",
     "/box/../etc/passwd", "/usr/local", "/usr/share",
 ]  # fmt: skip
 _WRITTEN = [
@@ -73,6 +73,7 @@ _OTHERS = {
     "kill its parent": f"import os\nos.kill(os.getppid(), 9)\nos.kill({os.getpid()}, 9)",
     "kill its group": "import os\nos.killpg(0, 9)",
     "read its environment": "import os\nif set(os.environ) - {'PATH', 'LANG', 'HOME', 'LD_LIBRARY_PATH', 'PWD', 'LC_CTYPE'}: print('BREACH', os.environ)",
+    "read its grader's environment": f"print('BREACH', open('/proc/{os.getpid()}/environ', 'rb').read(9))",
     "use open descriptors": "import os\nfor d in range(3, 64):\n  try: os.write(d, b'x')\n  except OSError: continue\n  print('BREACH', d)",
     "read open descriptors": "import os\nfor d in range(3, 64):\n  try: print('BREACH', os.read(d, 100))\n  except OSError: pass",
     "learn the host's name": "import os, platform\nif platform.node() != 'box': print('BREACH')",
