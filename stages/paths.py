@@ -18,7 +18,7 @@ PATHS = Path("reports/paths.json")
 
 
 def main() -> None:
-    """Write reports/paths.json: each checkpoint of rl, opd and effopd, where trained, with its place in the plane."""
+    """Write reports/paths.json: each checkpoint of every run, where trained, with its place in the plane."""
     stage = Stage()
     shared = stage.params("run", RunParams, unused=("seed", "device"))
     planned = [MODELS / run.name for run in planned_runs(shared.replicates, sweep=())]

@@ -11,7 +11,7 @@ from effopd.findings.evidence import Evidence
 from effopd.findings.reading import read_benchmarked, read_described, read_results
 from effopd.findings.summary import metrics, summary
 from effopd.params.benchmark import BenchmarkParams
-from effopd.params.effopd import EffOPDParams
+from effopd.params.effopd import EffOPDFreeParams, EffOPDParams
 from effopd.params.evaluate import EvaluateParams
 from effopd.params.interventions import InterventionParams
 from effopd.params.opd import OPDParams
@@ -42,6 +42,7 @@ def main() -> None:
     rl = stage.params("rl", RLParams)
     opd = stage.params("opd", OPDParams)
     effopd = stage.params("effopd", EffOPDParams)
+    free = stage.params("effopd_free", EffOPDFreeParams)
     taken_apart = stage.params("interventions", InterventionParams)
     evaluate = stage.params("evaluate", EvaluateParams, unused=("batch_size", "pass_at"))
     params = stage.params("report", ReportParams)
@@ -69,6 +70,7 @@ def main() -> None:
             "rl": rl.model_dump(),
             "opd": opd.model_dump(),
             "effopd": effopd.model_dump(),
+            "effopd_free": free.model_dump(),
             "interventions": taken_apart.model_dump(),
             "evaluate": evaluate.model_dump(exclude={"batch_size", "pass_at"}),
             "benchmark": {"runs": benchmark.runs},

@@ -16,7 +16,7 @@ from effopd.findings.evidence import Evidence
 from effopd.findings.interventions import SETTINGS
 from effopd.findings.reading import read_results
 from effopd.findings.results import Results
-from effopd.params.runs import planned_runs
+from effopd.params.runs import REPLICATED, planned_runs
 
 RATES = (3e-4, 1e-3)
 STEPS = (0, 1, 2, 4, 8, 16, 32, 64)
@@ -24,6 +24,8 @@ OPD = (0.4, 0.4, 0.4, 0.4, 0.4, 0.6, 0.8, 1.0)
 """Meets 0.95 three quarters of an octave past step 32: at 2^5.75."""
 EFFOPD = (0.4, 0.5, 0.8, 0.9, 1.0)
 """Meets 0.95 half an octave past step 4: at 2^2.5, a speed-up of 2^3.25."""
+FREE = (0.4, 0.9, 1.0)
+"""Meets 0.95 half an octave past step 1: at 2^0.5, a speed-up of 2^5.25."""
 SPECTRUM = {
     "total_update_norm": 2.0,
     "spectral_norm": 0.1,
@@ -95,6 +97,18 @@ def write_jsonl(path: Path, rows: Sequence[Any]) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
+def costs(step: int, tokens: int) -> Row:
+    """Of a run after `step` steps that sample `tokens` each: half as many are read, all are judged and learnt from."""
+    sampled = tokens * step
+    student = {
+        "sampled_tokens": sampled,
+        "read_tokens": sampled // 2,
+        "forward_tokens": sampled,
+        "backward_tokens": sampled,
+    }
+    return {"batches": step, **student, "teacher_tokens": sampled, "student_flops": 100 * (4 * sampled + sampled // 2)}
+
+
 class World:
     """Folders data/, models/ and reports/ under `root`."""
 
@@ -107,6 +121,7 @@ class World:
             self.run(f"opd-{replicate}", OPD, spectral=True)
             self.intervene(f"opd-{replicate}")
             self.run(f"effopd-{replicate}", EFFOPD, seconds=3.0, spectral=True, triggers=True)
+            self.run(f"effopd-free-{replicate}", FREE, rate=1e-5, seconds=4.0, spectral=True, triggers=True)
         for rate in rates:
             self.run(f"opd-lr-{rate}", OPD, rate=rate, spectral=True)
         self.place()
@@ -117,7 +132,7 @@ class World:
 
     def place(self) -> None:
         """Paths along straight lines, a direction for each run."""
-        names = ["rl", *(f"{method}-{r}" for method in ("opd", "effopd") for r in self.replicates)]
+        names = ["rl", *(f"{method}-{r}" for method in REPLICATED for r in self.replicates)]
         points = [
             {"run": name, "step": step, "x": 0.1 * step, "y": 0.02 * step * i, "update_norm": 0.1 * step}
             for i, name in enumerate(names)
@@ -158,23 +173,24 @@ class World:
         matrix_norm: Callable[[Row], float] = lambda _: 1.0,
         matrix_spread: float = 0.0,
         tokens: int = 10,
-        validation_seconds: float = 0.0,
+        searching: float = 0.0,
     ) -> None:
         """Write one run, in place of an earlier one of this name; `seconds` and `tokens` for each step.
 
         update: in place of SPECTRUM, for the average and for each weight matrix. matrix_spread: what a matrix has more
-        of everything than one of the layer before. validation_seconds: of the first step's.
+        of everything than one of the layer before. searching: processor seconds of the first step's.
         """
         steps = steps[: len(curve)]
         folder = self.root / "models" / name
         log = {"reverse_kl": 0.1, "entropy": 1.0, "completion_length": 10.0, "truncated": 0.0}
-        rows = [{"step": s, "sampled_tokens": tokens * s, **log} for s in range(1, steps[-1] + 1)]
+        rows = [{"step": s, **log, **costs(s, tokens)} for s in range(1, steps[-1] + 1)]
         write_jsonl(folder / "metrics.jsonl", rows)
         write_json(folder / "run.json", {"learning_rate": rate, "run": name})
         if triggers:
             best = 0.6 + 0.1 * int(name[-1])
             scores = [{"k": 1, "multiplier": 2.0, "score": best}, {"k": 2, "multiplier": 4.0, "score": None}]
-            write_jsonl(folder / "triggers.jsonl", [{"step": 1, "score": 0.5, "candidates": scores, "accepted": 1}])
+            trigger = {"step": 1, "update": 1, "learning_rate": 3 * rate, "score": 0.5}
+            write_jsonl(folder / "triggers.jsonl", [trigger | {"candidates": scores, "accepted": 1}])
         points = [
             {"step": s, "accuracy": a, "low": a - half_width, "high": a + half_width, "n": 256, "greedy": greedy}
             for s, a in zip(steps, curve, strict=True)
@@ -233,9 +249,12 @@ class World:
             pq.write_table(pa.Table.from_pylist(norms), spectral_folder / "matrices.parquet")
             spectra = [m | {"singular_values": [1.0, 0.5 if m["kind"] == "mlp" else 0.4, 0.25]} for m in matrices]
             pq.write_table(pa.Table.from_pylist(spectra), spectral_folder / "spectra.parquet")
-        self.timing[name] = None if seconds is None else [{"step": r["step"], "seconds": seconds} for r in rows]
+        spent = (
+            None if seconds is None else {"seconds": 2 * seconds, "cpu_seconds": seconds, "teacher_cpu_seconds": 0.1}
+        )
+        self.timing[name] = spent and [{"step": row["step"], **spent} for row in rows]
         if self.timing[name]:
-            self.timing[name][0]["search_seconds"] = validation_seconds
+            self.timing[name][0]["search_cpu_seconds"] = searching
         write_json(self.root / "reports/timing.json", self.timing)
 
     def read(self) -> Results:

@@ -124,13 +124,23 @@ def speedup(results: Results, target_share: float, method: str = "effopd", basel
 
 def _replicate(baseline: Run, method: Run, sweep: Sequence[Run], target_share: float) -> ReplicateSpeedup:
     target = target_share * baseline.final.accuracy
-    fast = arrival(method, target)
     candidates = [(arrival(run, target), run.learning_rate) for run in (baseline, *sweep)]
     arrivals = [(found, rate) for found, rate in candidates if found is not None]
     best, best_rate = min(arrivals, key=lambda found: found[0]["steps"] or 0.0) if arrivals else (None, None)
-    slow = {"baseline": candidates[0][0], "best": best}
+    slow = {"baseline": candidates[0][0], "best": best, "sweep": _all_of((baseline, *sweep), target) if sweep else None}
+    fast = arrival(method, target)
     ratios = {name: _ratio(slow[ratio.slow], fast, ratio.cost) for name, ratio in RATIOS.items()}
     return ReplicateSpeedup(baseline.replicate, target, slow["baseline"], fast, best, best_rate, ratios)
+
+
+def _all_of(runs: Sequence[Run], target: float) -> Arrival:
+    """What runs cost one after the other, each to the target or, where it never gets there, to its end."""
+    totals: dict[str, float | None] = {}
+    for name, cost in COSTS.items():
+        each = [there[name] if (there := arrival(run, target)) else getattr(run.final, cost.field) for run in runs]
+        known = [one for one in each if one is not None]
+        totals[name] = sum(known) if len(known) == len(each) else None
+    return totals
 
 
 def _ratio(slow: Arrival | None, fast: Arrival | None, cost: str) -> float | None:

@@ -72,6 +72,11 @@ class Evidence:
         return speedup(self.results, self.target_share)
 
     @cached_property
+    def speedup_free(self) -> Speedup:
+        """Over OPD, of the EffOPD that finds its own rate."""
+        return speedup(self.results, self.target_share, method="effopd-free")
+
+    @cached_property
     def apart(self) -> dict[str, Apart]:
         """The methods whose replicates were all taken apart, in the order of the results."""
         found = {}
@@ -167,8 +172,8 @@ def _leaps(evidence: Evidence) -> Named:
     """What EffOPD's search costs.
 
     searches: by how many more than 1 + ⌊log₂ T⌋ there are, the number of triggers 1, 2, 4, … in T steps.
-    validation_over_saved: seconds of the whole run's validation over those of OPD's steps that are saved on the way to
-    the target.
+    validation_over_saved: processor seconds of all searches over those of OPD's steps that are saved on the way to the
+    target.
     """
     rows = {row.replicate: row for row in evidence.speedup.replicates}
     ends = {run.replicate: run.final for run in evidence.results.of("opd")}
@@ -184,10 +189,10 @@ def _leaps(evidence: Evidence) -> Named:
         saved = 0.0 if row.method is None else (row.baseline["steps"] or 0.0) - (row.method["steps"] or 0.0)
         if saved <= 0:
             yield name, Reading(Interval(math.inf), "nothing saved")
-        elif run.validation_seconds is None or end.seconds is None:
+        elif run.search_cpu_seconds is None or end.cpu_seconds is None:
             yield name, Reading(Interval(math.nan), "not timed")
         else:
-            yield name, _read(run.validation_seconds / (saved * end.seconds / end.step), ".0%")
+            yield name, _read(run.search_cpu_seconds / (saved * end.cpu_seconds / end.step), ".0%")
 
 
 def _parts(evidence: Evidence) -> Named:

@@ -10,22 +10,24 @@ from typing import Any
 
 from effopd.files import DataError, read_json, read_jsonl
 from effopd.findings import results as kinds
-from effopd.findings.results import Benchmarked, Checkpoint, Described, Intervened, LogRow, Results, Run, Spectral
+from effopd.findings.results import (
+    Benchmarked,
+    Checkpoint,
+    Described,
+    Intervened,
+    LogRow,
+    Results,
+    Run,
+    Spectral,
+    TimedStep,
+)
 from effopd.params.runs import RunName
 from effopd.records import read_table, record, records, value_of
 from effopd.trajectory.layout import ABOUT, METRICS, TRIGGERS
 
 PATHS, TIMING, CONTAMINATION = "paths.json", "timing.json", "contamination.json"
+COUNTED, TIMED = ("sampled_tokens", "teacher_tokens", "flops"), ("seconds", "cpu_seconds", "teacher_cpu_seconds")
 SPLITS = ("train", "validation", "dev", "test")
-
-
-@dataclass(frozen=True)
-class TimedStep:
-    """The seconds of one training step; those of EffOPD's search are contained."""
-
-    step: int
-    seconds: float
-    search_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def _read_run(name: RunName, is_taken_apart: bool, models: Path, reports: Path, 
         curve=_curve(reports / "evaluation" / name.name / "curve.json", log, timed),
         log=log,
         triggers=records(triggers, kinds.Trigger, read_jsonl(triggers)) if triggers.exists() else (),
-        validation_seconds=None if timed is None else sum(row.search_seconds for row in timed),
+        timing=timed,
         spectral=_spectral(spectral) if spectral.exists() else None,
         interventions=read_interventions(interventions) if is_taken_apart and interventions.exists() else (),
     )
@@ -117,12 +119,15 @@ def _timed(path: Path, run: str, rows: Any, last_step: int) -> tuple[TimedStep, 
 
 def _curve(path: Path, log: Sequence[LogRow], timed: Sequence[TimedStep] | None) -> tuple[Checkpoint, ...]:
     """The learning curve, with what had been spent at each checkpoint."""
-    tokens = {0: 0} | {row.step: row.sampled_tokens for row in log}
-    seconds = dict(enumerate(accumulate((row.seconds for row in timed), initial=0.0))) if timed else {}
+    spent: dict[int, dict[str, Any]] = {0: {}}
+    spent |= {row.step: {name: getattr(row, name) for name in COUNTED} for row in log}
+    for name in TIMED if timed else ():
+        for step, total in enumerate(accumulate((getattr(row, name) for row in timed or ()), initial=0.0)):
+            spent[step][name] = total
     points = records(path, Checkpoint, read_json(path))
-    if strange := [point.step for point in points if point.step not in tokens]:
+    if strange := [point.step for point in points if point.step not in spent]:
         raise DataError(f"{path}: step {strange[0]} is not in the run's {METRICS}; evaluate the run again")
-    return tuple(replace(point, seconds=seconds.get(point.step), sampled_tokens=tokens[point.step]) for point in points)
+    return tuple(replace(point, **spent[point.step]) for point in points)
 
 
 def _spectral(folder: Path) -> Spectral:

@@ -10,8 +10,10 @@ class Checkpoint:
     """One row of a learning curve: accuracy at temperature 1 over n problems with its interval, and what it cost.
 
     greedy: accuracy without sampling; None where it was not measured, as between a run's first and last checkpoint.
-    seconds: since the run began, validation included; None when the run was not timed on this machine.
-    sampled_tokens: since the run began, validation included.
+    The rest is since the run began, searches and validation included. sampled_tokens: of completions. teacher_tokens:
+    read by the teacher. flops: estimated, of student and teacher, as if the teacher had the student's size.
+    seconds, cpu_seconds: by the wall's clock and of processors; teacher_cpu_seconds: of these the teacher's. None when
+    the run was not timed.
     """
 
     step: int
@@ -20,27 +22,74 @@ class Checkpoint:
     high: float
     n: int
     greedy: float | None = None
-    seconds: float | None = None
     sampled_tokens: int = 0
+    teacher_tokens: int = 0
+    flops: int = 0
+    seconds: float | None = None
+    cpu_seconds: float | None = None
+    teacher_cpu_seconds: float | None = None
+
+    @property
+    def cpu_with_teacher_4(self) -> float | None:
+        """Processor seconds had the teacher cost 4 times as much."""
+        return self._cpu_with_teacher(4)
+
+    @property
+    def cpu_with_teacher_20(self) -> float | None:
+        """Processor seconds had the teacher cost 20 times as much."""
+        return self._cpu_with_teacher(20)
+
+    def _cpu_with_teacher(self, ratio: int) -> float | None:
+        if self.cpu_seconds is None or self.teacher_cpu_seconds is None:
+            return None
+        return self.cpu_seconds + (ratio - 1) * self.teacher_cpu_seconds
 
 
 @dataclass(frozen=True)
 class LogRow:
     """One training step. reverse_kl: to the teacher in distillation, to the base in reinforcement learning.
 
-    sampled_tokens: since the run began, validation included.
+    Costs are since the run began; see `effopd.train.costs`.
     """
 
     step: int
     reverse_kl: float
     entropy: float
     completion_length: float
+    batches: int
     sampled_tokens: int
+    read_tokens: int
+    teacher_tokens: int
+    forward_tokens: int
+    backward_tokens: int
+    student_flops: int
+
+    @property
+    def student_tokens(self) -> int:
+        """Passed through the student, back or forth."""
+        return self.sampled_tokens + self.read_tokens + self.forward_tokens + self.backward_tokens
+
+    @property
+    def flops(self) -> int:
+        """Of student and teacher, as if the teacher had the student's size: a token back costs two forth."""
+        passed = self.student_tokens + self.backward_tokens
+        return self.student_flops + self.student_flops // passed * self.teacher_tokens
+
+
+@dataclass(frozen=True)
+class TimedStep:
+    """The seconds of one training step; those of the search and of the teacher are contained."""
+
+    step: int
+    seconds: float
+    cpu_seconds: float
+    search_cpu_seconds: float = 0.0
+    teacher_cpu_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """score: validation accuracy; None when its weights or score were not finite."""
+    """score: the higher, the better; None when its weights or score were not finite."""
 
     k: int
     multiplier: float
@@ -49,9 +98,14 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Trigger:
-    """score: of the trained weights before any leap, None as for a candidate. accepted: the k kept, 0 for none."""
+    """A search after `update` updates, which leaves the rate at `learning_rate`.
+
+    score: of the trained weights before any leap, None as for a candidate. accepted: the k kept, 0 for none.
+    """
 
     step: int
+    update: int
+    learning_rate: float
     score: float | None
     candidates: tuple[Candidate, ...]
     accepted: int
@@ -207,7 +261,7 @@ class Run:
     """One training run and what was measured on it.
 
     rate: the learning rate of a run of the sweep, None for one at its method's own rate.
-    validation_seconds: spent on scoring candidates, contained in the checkpoints' seconds; None when not timed.
+    timing: the seconds of each step, None when not timed.
     spectral: None for runs whose updates were not decomposed.
     interventions: empty for runs that are not taken apart.
     """
@@ -220,9 +274,14 @@ class Run:
     curve: tuple[Checkpoint, ...]
     log: tuple[LogRow, ...]
     triggers: tuple[Trigger, ...]
-    validation_seconds: float | None
+    timing: tuple[TimedStep, ...] | None
     spectral: Spectral | None
     interventions: tuple[Intervened, ...] = ()
+
+    @property
+    def search_cpu_seconds(self) -> float | None:
+        """Spent on searches, of the run's processor seconds."""
+        return None if self.timing is None else sum(row.search_cpu_seconds for row in self.timing)
 
     @property
     def final(self) -> Checkpoint:

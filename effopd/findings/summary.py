@@ -31,8 +31,11 @@ def summary(evidence: Evidence, claims: Sequence[Judged], provenance: dict[str, 
     weights as fixed methods predict them, and of EffOPD after as many steps. gap: to that checkpoint.
     methods: each method over its replicates. value, low and high: with an interval over problems; median, smallest and
     largest: over replicates.
-    speedup: medians over replicates of OPD's cost / EffOPD's, best_lr_*: the best learning rate's / EffOPD's; null when
-    not measured or when the median replicate never arrives.
+    costs: what each run had spent at its checkpoints. student_tokens: passed through the student, back or forth. flops:
+    of student and teacher, as if they were of one size.
+    speedup: medians over replicates of OPD's cost / EffOPD's, best_lr_*: the best learning rate's / EffOPD's,
+    with_sweep_*: that of all rates tried / EffOPD's; null when not measured or when the median replicate never arrives.
+    speedup_free: the same of the EffOPD that finds its own rate.
     """
     results, apart = evidence.results, evidence.apart
     analysed = [(run.name, run.spectral) for run in results.runs if run.spectral is not None]
@@ -40,7 +43,9 @@ def summary(evidence: Evidence, claims: Sequence[Judged], provenance: dict[str, 
     return {
         "accuracy": {"base": _accuracy(results.base)} | {run.name: _accuracy(run.final) for run in results.runs},
         "curve": {run.name: [asdict(point) for point in run.curve] for run in results.runs},
+        "costs": {run.name: _costs(run) for run in results.runs},
         "speedup": _speedup(evidence.speedup),
+        "speedup_free": _speedup(evidence.speedup_free),
         "spectral": {name: _picked(found, TABLE_1) for name, found in analysed},
         "update": {name: _picked(found, WHOLE) for name, found in analysed},
         "alignment": {name: [asdict(row) for row in found.alignment] for name, found in analysed},
@@ -74,11 +79,22 @@ def metrics(evidence: Evidence) -> dict[str, float]:
             found[f"recovered_{method}"] = defined(one.gained(one.stretched).value)
     for name in HEADED:
         found[f"speedup_{name}"] = evidence.speedup.median(name)
+        found[f"speedup_free_{name}"] = evidence.speedup_free.median(name)
     return {name: value for name, value in found.items() if value is not None}
 
 
 def _accuracy(point: Checkpoint) -> dict[str, float]:
     return {"mean": point.accuracy, "low": point.low, "high": point.high, "n": point.n}
+
+
+def _costs(run: Run) -> list[dict[str, Any]]:
+    logged = {row.step: row for row in run.log}
+    return [
+        {"batches": logged[point.step].batches, "student_tokens": logged[point.step].student_tokens}
+        | _picked(point, ("step", "sampled_tokens", "teacher_tokens", "flops", "cpu_seconds"))
+        for point in run.curve
+        if point.step
+    ]
 
 
 def _speedup(speedup: Speedup) -> dict[str, Any]:

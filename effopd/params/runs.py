@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+REPLICATED = ("opd", "effopd", "effopd-free")
+
 
 @dataclass(frozen=True)
 class RunName:
@@ -24,9 +26,9 @@ def run_name(method: str, replicate: int | None = None, rate: float | None = Non
 
 
 def planned_runs(replicates: Sequence[int], sweep: Sequence[float]) -> tuple[RunName, ...]:
-    """`rl`, `opd-0` … `effopd-2`, `opd-lr-0.0003` …, from `run.replicates` and `opd.sweep`."""
+    """`rl`, `opd-0` … `effopd-free-2`, `opd-lr-0.0003` …, from `run.replicates` and `opd.sweep`."""
     return (
         RunName("rl", "rl"),
-        *(RunName(run_name(method, r), method, replicate=r) for method in ("opd", "effopd") for r in replicates),
+        *(RunName(run_name(method, r), method, replicate=r) for method in REPLICATED for r in replicates),
         *(RunName(run_name("opd", rate=rate), "opd", rate=rate) for rate in sweep),
     )

@@ -31,9 +31,14 @@ def write_cards(results: Results, provenance: Mapping[str, Any], folder: Path) -
 
 
 def _settings(run: Run, params: Mapping[str, Any]) -> dict[str, Any]:
-    """The params of the run's method; distillation's apply to EffOPD too."""
-    shared = params.get("opd", {}) if run.method == "effopd" else {}
-    found = {**shared, **params.get(run.method, {}), "learning_rate": run.learning_rate, "steps": run.final.step}
+    """The params of the run's method; distillation's apply to both EffOPDs too."""
+    shared = params.get("opd", {}) if run.method.startswith("effopd") else {}
+    found = {
+        **shared,
+        **params.get(run.method.replace("-", "_"), {}),
+        "learning_rate": run.learning_rate,
+        "steps": run.final.step,
+    }
     found.pop("sweep", None)
     place = {"method": label_of(run.method)}
     return place | ({} if run.replicate is None else {"replicate": run.replicate}) | found

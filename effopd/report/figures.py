@@ -20,9 +20,9 @@ from effopd.params.section import read_yaml
 Row = dict[str, Any]
 CHARTS = Path(__file__).with_name("charts.yaml")
 
-PALETTE = {"rl": "#d55e00", "opd": "#2a7fc9", "effopd": "#009e73"}
+PALETTE = {"rl": "#d55e00", "opd": "#2a7fc9", "effopd": "#009e73", "effopd-free": "#8c6bb1"}
 """A colour for each method, told apart by colour-blind readers (after Okabe & Ito) on light and dark ground."""
-MORE_COLOURS = ("#cc79a7", "#b8860b", "#8c6bb1", "#7f7f7f", "#5f9ea0", "#a0522d")
+MORE_COLOURS = ("#cc79a7", "#b8860b", "#7f7f7f", "#5f9ea0", "#a0522d")
 """For methods without a colour of their own and for runs of the sweep, in their order."""
 
 LIGHT = {"text": "#1f2328", "muted": "#57606a", "grid": "#d8dee4", "ground": "#ffffff"}

@@ -11,7 +11,8 @@ from effopd.findings.measures import COSTS, HEADED, RATIOS, label_of
 from effopd.findings.results import Candidate, Run, Trigger
 from effopd.report.figures import Control, Drawing, Row, colours, label
 
-CURVE = ("step", "seconds", "sampled_tokens", "accuracy", "low", "high")
+DRAWN_COSTS = [COSTS[name] for name in ("steps", "sampled_tokens", "flops", "cpu", "seconds")]
+CURVE = (*(cost.field for cost in DRAWN_COSTS), "accuracy", "low", "high")
 LOGGED = {
     "Reverse KL to the teacher": ("reverse_kl", "nats a token", ".4f"),
     "Entropy of the student": ("entropy", "nats a token", ".3f"),
@@ -32,7 +33,7 @@ def learning_curves(evidence: Evidence) -> Drawing:
         for run in results.runs
         for point in run.curve
     ]
-    costs = [cost for cost in COSTS.values() if any(row[cost.field] for row in rows)]
+    costs = [cost for cost in DRAWN_COSTS if any(row[cost.field] for row in rows)]
     swept = {label(run): DASHES[i % len(DASHES)] for i, run in enumerate(results.sweep)}
     shown = [
         {key: row[key] for key in ("run", "method", "step", "accuracy", "low", "high")}
@@ -64,32 +65,61 @@ def _curves_said(evidence: Evidence) -> dict[str, str]:
     ]
     same_rate = [name for name in HEADED if RATIOS[name].slow == "baseline"]
     gains = [f"{RATIOS[name].label} {words.ratio(evidence.speedup, name)}" for name in same_rate]
-    spent = [run.validation_seconds for run in results.of("effopd") if run.validation_seconds is not None]
-    total = sum(run.final.seconds for run in results.of("effopd") if run.final.seconds is not None)
+    searching = [
+        f"{searched / spent * 100:.0f} % of {label_of(method)}'s"
+        for method in results.methods
+        if (searched := sum(run.search_cpu_seconds or 0.0 for run in results.of(method)))
+        and (spent := sum(run.final.cpu_seconds or 0.0 for run in results.of(method)))
+    ]
     untimed = [run.name for run in results.runs if run.final.seconds is None]
     return {
         "base": f"{results.base.accuracy:.3f}",
         "ends": "; ".join(ends),
         "gains": ", ".join(gains),
-        "validation": f" Validation takes {sum(spent) / total * 100:.0f} % of EffOPD's time." if total else "",
+        "searching": f" Searching takes {' and '.join(searching)} processor time." if searching else "",
         "untimed": f" Not timed: {', '.join(untimed)}." if untimed else "",
     }
 
 
 def speedups(evidence: Evidence) -> Drawing:
     """Bars of the medians, points for replicates; 1 means as fast as OPD."""
-    found = evidence.speedup
     labels = {name: RATIOS[name].label for name in HEADED}
-    rows = [
-        {"comparison": about, "replicate": row.replicate, "speedup": (ratio := row.ratios[name])}
-        | {"outcome": words.replicates_ratio(row, name) if ratio is None else "measured"}
-        for name, about in labels.items()
-        for row in found.replicates
-    ]
-    medians = [{"comparison": about, "speedup": found.median(name)} for name, about in labels.items()]
+    rows, medians, said = [], [], []
+    searching = {"effopd": evidence.speedup, "effopd-free": evidence.speedup_free}
+    for method, found in searching.items():
+        if not found.replicates:
+            continue
+        for name, about in labels.items():
+            place = {"method": label_of(method), "comparison": about}
+            rows += [
+                {**place, "replicate": row.replicate, "speedup": (ratio := row.ratios[name])}
+                | {"outcome": words.replicates_ratio(row, name) if ratio is None else "measured"}
+                for row in found.replicates
+            ]
+            medians.append({**place, "speedup": found.median(name)})
+        each = ", ".join(f"{about} {words.ratio(found, name)}" for name, about in labels.items())
+        said.append(f"{label_of(method)} {each}")
     goals = [{"speedup": 1, "name": "as fast"}, {"speedup": 3, "name": "paper: 3"}]
-    said = ", ".join(f"{about} {words.ratio(found, name)}" for name, about in labels.items())
-    return Drawing(rows, {"medians": said}, more={"medians": medians, "goals": goals})
+    fills = {"methods": colours(evidence.results, [method for method in searching if searching[method].replicates])}
+    return Drawing(rows, {"medians": "; ".join(said)}, fills=fills, more={"medians": medians, "goals": goals})
+
+
+def found_rates(evidence: Evidence) -> Drawing | None:
+    """The learning rate as searches set it, from where each run began; None where none sets it."""
+    free = evidence.results.of("effopd-free")
+    rows: list[Row] = [
+        {"run": run.name, "update": update, "learning_rate": rate}
+        for run in free
+        for update, rate in ((0, run.learning_rate), *((one.update, one.learning_rate) for one in run.triggers))
+    ]
+    if not any(row["update"] for row in rows):
+        return None
+    best = sorted({row.best_rate for row in evidence.speedup_free.replicates if row.best_rate is not None})
+    lines = [{"learning_rate": rate, "name": f"best of the sweep {rate:g}"} for rate in best]
+    ends = ", ".join(f"{run.triggers[-1].learning_rate:.2g}" for run in free if run.triggers)
+    updates = max(row["update"] for row in rows)
+    said = f"From {free[0].learning_rate:g} to {ends} after {updates} updates"
+    return Drawing(rows, {"rates": said}, more={"lines": lines})
 
 
 def training_curves(evidence: Evidence) -> Drawing:
@@ -117,9 +147,8 @@ def training_curves(evidence: Evidence) -> Drawing:
 
 
 def leaps(evidence: Evidence) -> Drawing | None:
-    """Every validation score in the order in which it was measured, one replicate at a time; None without any."""
-    runs = {run.name if run.replicate is None else f"Replicate {run.replicate}": run for run in evidence.results.runs}
-    runs = {name: run for name, run in runs.items() if run.triggers}
+    """Every score of EffOPD in the order in which it was measured, one replicate at a time; None without any."""
+    runs = {f"Replicate {run.replicate}": run for run in evidence.results.of("effopd") if run.triggers}
     rows = [row for name, run in runs.items() for row in _events(name, run)]
     scores = [row["score"] for row in rows if row["score"] is not None]
     if not scores:

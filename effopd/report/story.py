@@ -29,6 +29,7 @@ DRAWN: dict[str, Callable[[Evidence], Drawing | None]] = {
     "truncation": parts.truncation,
     "candidates": learning.leaps,
     "extrapolation": parts.extrapolation,
+    "found_rates": learning.found_rates,
     "speedup": learning.speedups,
     "benchmarks": learning.benchmarks,
 }

@@ -21,7 +21,7 @@ def test_a_run_that_was_not_evaluated_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="reports/evaluation/opd-0"):
         world.read()
     shutil.rmtree(tmp_path / "models")
-    with pytest.raises(DataError, match="models: none of rl, opd-0, effopd-0 is there"):
+    with pytest.raises(DataError, match="models: none of rl, opd-0, effopd-0, effopd-free-0 is there"):
         world.read()
 
 
@@ -45,7 +45,9 @@ def test_a_table_without_a_column_is_named(tmp_path: Path) -> None:
 
 def test_seconds_that_do_not_cover_the_run_are_refused(tmp_path: Path) -> None:
     world = World(tmp_path, replicates=(0,), rates=())
-    write_json(tmp_path / "reports/timing.json", world.timing | {"opd-0": [{"step": 2, "seconds": 1.0}]})
+    write_json(
+        tmp_path / "reports/timing.json", world.timing | {"opd-0": [{"step": 2, "seconds": 1.0, "cpu_seconds": 1.0}]}
+    )
     with pytest.raises(DataError, match=r"timing\.json: opd-0: expected seconds of steps 1 to 64"):
         world.read()
 
@@ -53,22 +55,22 @@ def test_seconds_that_do_not_cover_the_run_are_refused(tmp_path: Path) -> None:
 def test_folders_of_other_runs_are_ignored(tmp_path: Path) -> None:
     world = World(tmp_path, replicates=(0,), rates=())
     world.run("opd-7", OPD, spectral=True)
-    assert [run.name for run in world.read().runs] == ["rl", "opd-0", "effopd-0"]
+    assert [run.name for run in world.read().runs] == ["rl", "opd-0", "effopd-0", "effopd-free-0"]
 
 
 def test_seconds_and_tokens_are_summed_up_to_each_checkpoint(tmp_path: Path) -> None:
     world = World(tmp_path, replicates=(0,), rates=())
-    world.run("effopd-0", (0.4, 0.5, 0.8), seconds=3.0, tokens=7, validation_seconds=2.5)
+    world.run("effopd-0", (0.4, 0.5, 0.8), seconds=3.0, tokens=7, searching=2.5)
     run = world.read().of("effopd")[0]
-    assert [(point.step, point.seconds, point.sampled_tokens) for point in run.curve] == [
+    assert [(point.step, point.cpu_seconds, point.sampled_tokens) for point in run.curve] == [
         (0, 0, 0),
         (1, 3, 7),
         (2, 6, 14),
     ]
-    assert run.validation_seconds == 2.5
+    assert run.search_cpu_seconds == 2.5
     world.run("effopd-0", (0.4, 0.5), seconds=None)
     run = world.read().of("effopd")[0]
-    assert [point.seconds for point in run.curve] == [None, None] and run.validation_seconds is None
+    assert [point.seconds for point in run.curve] == [None, None] and run.search_cpu_seconds is None
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from planted_world import OPD, World
 
 from effopd.findings.claims import judge_all
+from effopd.findings.measures import COSTS
 from effopd.findings.summary import metrics, summary
 
 
@@ -20,9 +21,15 @@ def test_the_summary_keeps_the_names_that_others_read(world: World) -> None:
     assert found["accuracy"]["opd-0"] == {"mean": 1.0, "low": 0.98, "high": 1.02, "n": 256}
     assert found["accuracy"]["base"]["mean"] == 0.4
     assert {"step", "accuracy", "seconds", "sampled_tokens"} <= found["curve"]["effopd-1"][0].keys()
-    assert found["curve"]["effopd-1"][-1]["seconds"] == 24.0
+    assert found["curve"]["effopd-1"][-1]["cpu_seconds"] == 24.0
     assert found["curve"]["opd-lr-0.0003"][-1]["sampled_tokens"] == 640
+    assert found["costs"]["effopd-free-1"] == [
+        {"step": n, "batches": n, "cpu_seconds": 4.0 * n, "flops": 5500 * n}
+        | {"sampled_tokens": 10 * n, "teacher_tokens": 10 * n, "student_tokens": 35 * n}
+        for n in (1, 2)
+    ]
     assert {"steps", "wall", "target", "replicates", "best_lr_steps"} <= found["speedup"].keys()
+    assert found["speedup_free"].keys() == found["speedup"].keys()
     assert found["spectral"]["rl"] == {
         "spectral_norm": 0.1, "spectral_frobenius_ratio": 0.5, "effective_rank": 20.0, "top1_norm_ratio": 0.5,
     }  # fmt: skip
@@ -37,12 +44,14 @@ def test_the_summary_keeps_the_names_that_others_read(world: World) -> None:
     assert predicted["EffOPD at that step"]["accuracy"] == 1.0 and predicted["EffOPD at that step"]["gap"] is None
     assert found["speedup"]["replicates"][0].keys() == {
         "replicate", "target", "baseline", "method", "best", "best_rate",
-        "steps", "wall", "tokens", "checkpoints", "best_lr_steps", "best_lr_wall",
+        "steps", "tokens", "flops", "cpu", "cpu_teacher_4", "cpu_teacher_20", "wall", "checkpoints",
+        "best_lr_steps", "best_lr_tokens", "best_lr_cpu", "best_lr_wall", "with_sweep_steps", "with_sweep_cpu",
     }  # fmt: skip
-    assert found["speedup"]["replicates"][0]["method"].keys() == {"steps", "seconds", "sampled_tokens", "checkpoint"}
+    assert found["speedup"]["replicates"][0]["method"].keys() == {*COSTS, "checkpoint"}
     flat = metrics(evidence)
     assert flat["recovered_opd"] == pytest.approx(0.8)
-    assert flat["speedup_steps"] == pytest.approx(2**3.25) and flat["alignment_opd_at_20"] == pytest.approx(0.76)
+    assert flat["speedup_steps"] == pytest.approx(2**3.25)
+    assert flat["speedup_free_steps"] == pytest.approx(2**5.25) and flat["alignment_opd_at_20"] == pytest.approx(0.76)
 
 
 def test_methods_are_summed_up_with_intervals_and_ranges(tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ def test_searches_are_counted_and_their_seconds_held_against_those_saved(
     world: World, searches: int, validation: float, expected: str, said: str
 ) -> None:
     for replicate in world.replicates:
-        world.run(f"effopd-{replicate}", EFFOPD, triggers=True, validation_seconds=validation)
+        world.run(f"effopd-{replicate}", EFFOPD, triggers=True, searching=validation)
         log = world.root / f"models/effopd-{replicate}/triggers.jsonl"
         log.write_text(log.read_text() * searches)
     found = claim(world, "few_searches")

@@ -23,6 +23,9 @@ def shown(world: World) -> dict[str, Figure]:
     return {figure.name: figure for figure in figures(chapters(world.evidence()))}
 
 
+TRIGGER = {"step": 1, "update": 1, "learning_rate": 1e-4}
+
+
 def test_tables_for_dvc_hold_medians_without_gaps(tmp_path: Path) -> None:
     world = World(tmp_path)
     world.run("opd-0", [0.1] * 8, spectral=True)
@@ -43,7 +46,7 @@ def test_tables_for_dvc_hold_medians_without_gaps(tmp_path: Path) -> None:
 def test_every_figure_is_saved_with_its_numbers(world: World, tmp_path: Path) -> None:
     drawn = figures(chapters(world.evidence()))
     save(drawn, tmp_path)
-    assert len(drawn) == 17
+    assert len(drawn) == 18
     for figure in drawn:
         assert (tmp_path / f"{figure.name}.svg").read_text().startswith("<svg")
         assert len(list(csv.DictReader((tmp_path / f"{figure.name}.csv").open()))) == len(figure.drawing.rows) > 0
@@ -64,7 +67,7 @@ def test_what_became_of_each_candidate_follows_the_order_of_the_search(tmp_path:
             {"k": k, "multiplier": multiplier, "score": score}
             for k, (multiplier, score) in enumerate(zip(multipliers, scores, strict=False), start=1)
         ]
-        log.write_text(json.dumps({"step": 1, "score": start, "candidates": candidates, "accepted": accepted}) + "\n")
+        log.write_text(json.dumps({**TRIGGER, "score": start, "candidates": candidates, "accepted": accepted}) + "\n")
         figure = shown(world).get("candidates")
         return [] if figure is None else [row["outcome"] for row in figure.drawing.rows][1:]
 
@@ -72,7 +75,7 @@ def test_what_became_of_each_candidate_follows_the_order_of_the_search(tmp_path:
     assert outcomes(0, 0.5, None) == ["failed"]
     assert outcomes(0, None) == []
     scores = [{"k": k, "multiplier": m, "score": 0.5} for k, m in ((1, 2.0), (4, -0.5), (5, -0.75))]
-    log.write_text(json.dumps({"step": 1, "score": 0.5, "candidates": scores, "accepted": 5}) + "\n")
+    log.write_text(json.dumps({**TRIGGER, "score": 0.5, "candidates": scores, "accepted": 5}) + "\n")
     rows = shown(world)["candidates"].drawing.rows
     assert [row["outcome"] for row in rows] == ["trained weights", "failed", "passed", "kept"]
     assert rows[1]["story"] == "step 1: W + 2 Δ scores 0.500: stop"
@@ -182,8 +185,17 @@ def test_a_method_has_one_colour_in_every_figure(world: World) -> None:
     scale = colours(results, with_sweep=True)
     assert dict(zip(scale["domain"], scale["range"], strict=True)) == {
         "RL": PALETTE["rl"], "OPD": PALETTE["opd"], "EffOPD": PALETTE["effopd"],
+        "EffOPD-free": PALETTE["effopd-free"],
         "OPD at 0.0003": MORE_COLOURS[0], "OPD at 0.001": MORE_COLOURS[1],
     }  # fmt: skip
     novel = tuple(replace(run, method="novel") if run.method == "effopd" else run for run in results.runs)
     scale = colours(replace(results, runs=novel), ["novel"])
     assert scale == {"domain": ["novel"], "range": [MORE_COLOURS[0]]}
+
+
+def test_the_rates_that_searches_found_begin_at_the_runs_own(world: World) -> None:
+    drawing = shown(world)["found_rates"].drawing
+    assert [(row["update"], row["learning_rate"]) for row in drawing.rows if row["run"] == "effopd-free-2"] == [
+        (0, 1e-5), (1, pytest.approx(3e-5)),
+    ]  # fmt: skip
+    assert [line["learning_rate"] for line in drawing.more["lines"]] == [1e-4], "all rates arrive as soon: the first"

@@ -163,14 +163,14 @@ def test_the_page_says_in_words_what_was_not_measured(tmp_path: Path) -> None:
         (
             [EFFOPD, LATER, NEVER_ARRIVES],
             [1],
-            ("–", "validation included (3.2; 1 of 3 never arrived; 1 of 3 not measured)"),
-            "wall time not measured (3.17; 1 of 3 never arrived; 1 of 3 not measured)",
+            ("–", "in processor time (3.2; 1 of 3 never arrived; 1 of 3 not measured)"),
+            "processor time not measured (3.17; 1 of 3 never arrived; 1 of 3 not measured)",
         ),
         (
             [EFFOPD] * 3,
             [0, 1, 2],
-            ("–", "validation included (3 of 3 not measured)"),
-            "wall time not measured (3 of 3 not measured)",
+            ("–", "in processor time (3 of 3 not measured)"),
+            "processor time not measured (3 of 3 not measured)",
         ),
     ],
 )
@@ -185,7 +185,8 @@ def test_replicates_that_never_arrive_are_told_from_those_not_measured(
     assert any(value == headline[0] and about.endswith(headline[1]) for value, about in headlines(evidence))
     drawn = {figure.name: figure for figure in figures(chapters(evidence))}
     assert caption in drawn["learning_curves"].told and caption in drawn["speedup"].told
-    outcomes = [row["outcome"] for row in drawn["speedup"].drawing.rows if row["comparison"] == "wall time"]
+    rows = [row for row in drawn["speedup"].drawing.rows if row["method"] == "EffOPD"]
+    outcomes = [row["outcome"] for row in rows if row["comparison"] == "processor time"]
     expected = ["not timed" if replicate in untimed else "measured" for replicate in range(3)]
     never = "never arrived within EffOPD's steps"
     assert outcomes == [never if curves[i] == NEVER_ARRIVES else expected[i] for i in range(3)]
