@@ -39,12 +39,12 @@ def _a_name(name: str) -> str:
 
 
 def is_place(place: str) -> bool:
-    return len(place) <= 200 and re.fullmatch(r"(\w[\w.-]*/)*\w[\w.-]*|", place) is not None
+    return len(place) <= 200 and re.fullmatch(r"/?(\w[\w.-]*/)*\w[\w.-]*|", place) is not None
 
 
 def _a_place(place: str) -> str:
     if not is_place(place):
-        raise ValueError("must be empty, a name, OWNER/NAME, or the path of a folder below this one")
+        raise ValueError("must be empty, a name, OWNER/NAME, or the path of a folder")
     return place
 
 

@@ -25,7 +25,7 @@ class TeacherSource(Section):
     @model_validator(mode="after")
     def _can_be_named(self) -> TeacherSource:
         if self.engine != "served" and not (self.source and is_place(self.source)):
-            raise ValueError(f"source must be {RL}, OWNER/NAME, or the path of a folder below this one")
+            raise ValueError(f"source must be {RL}, OWNER/NAME, or the path of a folder")
         if not re.fullmatch(r"[\w./:@+-]{1,200}", self.source):
             raise ValueError("source must be what the server calls it: letters, digits and ./:@+_-, 200 at most")
         return self

@@ -109,7 +109,7 @@ LISTS = [(key, value) for key, value in LEAVES if isinstance(value, list) and va
 
 @pytest.mark.parametrize(("key", "value"), NUMBERS, ids=[".".join(key) for key, _ in NUMBERS])
 def test_truth_values_strings_infinities_and_negatives_are_no_numbers(key: tuple[str, ...], value: float) -> None:
-    for poison in (True, str(value), math.nan, math.inf, -math.inf, -1, -0.5):
+    for poison in (True, str(value), math.nan, math.inf, -math.inf, -2, -0.5):
         assert message(key, poison).startswith(f"{'.'.join(key)}: "), poison
     if isinstance(value, int):
         for poison in (float(value), value + 0.5):
