@@ -108,6 +108,13 @@ def test_code_dependencies_in_dvc_yaml_are_the_imports() -> None:
     assert check(ROOT) == []
 
 
+def test_the_drawing_of_the_house_is_the_house() -> None:
+    """Rooms and arrows; lines are those of the last `make house`."""
+    command = [sys.executable, "docs/house.py", "--check"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+
+
 def scripts() -> list[str]:
     from ruamel.yaml import YAML
 
