@@ -28,7 +28,7 @@ MECHANISM := -S interventions.methods=[opd,effopd] -S interventions.samples=8 \
              -S interventions.bottom_percent=[99,90,75,50]
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro tidy test test-engines test-light test-fast lint format deps house lock flow mechanism ui curves clean
+.PHONY: help setup repro tidy test test-engines test-light test-fast lint format deps house leaderboard lock flow mechanism ui curves clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -90,6 +90,9 @@ format: $(READY)  ## let ruff put the code in shape
 
 deps: $(READY)  ## write each stage's imports into dvc.yaml
 	python -m pipeline.code_deps --write
+
+leaderboard: $(READY)  ## what the target takes in the built-in world, by policy: docs/leaderboard.md; an hour or two, after make repro
+	python benchmarks/leaderboard.py
 
 house: $(READY)  ## draw rooms and arrows from the code into docs/architecture.md
 	python docs/house.py
