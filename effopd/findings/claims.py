@@ -1,7 +1,7 @@
 """The claims of the document, in its order: name, figure, its words, what is compared and what has to hold.
 
 Where the document gives no number the level is ours: half of the base's errors for strong, 0.02 for the same and for
-negligible, a tenth for tiny.
+negligible, a tenth for tiny, four in five for consistent.
 """
 
 from __future__ import annotations
@@ -28,13 +28,6 @@ def no_middle(evidence: Evidence) -> tuple[Verdict, str] | None:
 
 def no_sweep(evidence: Evidence) -> tuple[Verdict, str] | None:
     return None if evidence.results.sweep else ("not measured", "No other learning rate was tried.")
-
-
-def prompts_in_one(evidence: Evidence) -> tuple[Verdict, str]:
-    """No search is scored on easy or hard validation prompts alone."""
-    scored = sum(1 + len(trigger.candidates) for run in evidence.results.of("effopd") for trigger in run.triggers)
-    said = f"EffOPD scored {scored} models on one set of validation prompts; nothing tells easy ones from hard ones."
-    return "not measured", said
 
 
 def one_size(evidence: Evidence) -> tuple[Verdict, str]:
@@ -212,8 +205,9 @@ CLAIMS = (
         ),
     ),
     claim("validation_set", "candidates",
-        "Easy, medium and hard validation prompts give consistent signals of which leap to keep.",
-        unheard=prompts_in_one,
+        "Easy, medium and hard validation prompts give consistent signals of which leap to keep: each third keeps what "
+        "all of them keep in at least 80 % of the searches.",
+        Measured("the same is kept in", "thirds_agree", [Goal("value", ">=", 0.8)]),
     ),
     claim("ten_steps", "learning_curves",
         "After 10 steps EffOPD is at least as accurate as OPD after 35.",

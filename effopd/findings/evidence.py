@@ -30,6 +30,7 @@ from effopd.findings.extrapolation import OBSERVED, at_step, extrapolated
 from effopd.findings.interventions import Apart, gap, norm_matched
 from effopd.findings.measures import TABLE_1, label_of
 from effopd.findings.results import Benchmarked, Results
+from effopd.findings.validation import decisions_of_thirds
 
 BEST_BETA, NEAR = (0.8, 1.2), 0.1
 LEADING = 10.0  # per cent of the components
@@ -169,12 +170,16 @@ def _updates(evidence: Evidence) -> Named:
 
 
 def _leaps(evidence: Evidence) -> Named:
-    """What EffOPD's search costs.
+    """What EffOPD's search costs, and whether it hangs on the prompts that it is scored on.
 
+    thirds_agree: the share of searches in which a third of the validation prompts keeps what all of them keep.
     searches: by how many more than 1 + ⌊log₂ T⌋ there are, the number of triggers 1, 2, 4, … in T steps.
     validation_over_saved: processor seconds of all searches over those of OPD's steps that are saved on the way to the
     target.
     """
+    for third, searches, same, ties in decisions_of_thirds(evidence.results.of("effopd")):
+        said = f"{same / searches:.0%} of {searches} searches by the {third}, {ties} of them with a tie"
+        yield "thirds_agree", Reading(Interval(same / searches), said.replace("%", " %"))
     rows = {row.replicate: row for row in evidence.speedup.replicates}
     ends = {run.replicate: run.final for run in evidence.results.of("opd")}
     for run in evidence.results.of("effopd"):

@@ -89,11 +89,12 @@ class TimedStep:
 
 @dataclass(frozen=True)
 class Candidate:
-    """score: the higher, the better; None when its weights or score were not finite."""
+    """score: the higher, the better; None when its weights or score were not finite. by_problem: of validation."""
 
     k: int
     multiplier: float
     score: float | None
+    by_problem: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ class Trigger:
     score: float | None
     candidates: tuple[Candidate, ...]
     accepted: int
+    by_problem: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from planted_world import EFFOPD, OPD, World, claim, document
+from planted_world import EFFOPD, OPD, World, claim, document, write_jsonl
 
 SLOW = (0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.9)
 """Meets 95 % of its end 0.91 octaves past step 32: at 60.1."""
@@ -159,7 +159,38 @@ def test_a_search_that_saves_nothing_is_told_from_one_that_was_not_timed(
     assert found.verdict == "partly" and f"{said}, {said}, {said}" in found.finding
 
 
-def test_nothing_is_said_of_easy_and_hard_validation_prompts(world: World) -> None:
+START = (1.0, 1.0, 0.5, 0.5, 0.0, 0.0)
+"""Success on two easy prompts, two medium ones and two hard ones."""
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected", "said"),
+    [
+        # The first leap helps on hard prompts and is kept; of the second only the medium ones know that it harms.
+        (
+            (1.0, 1.0, 0.5, 0.5, 0.5, 0.5), (1.0, 1.0, 0.0, 0.0, 0.5, 0.5), "partly",
+            "0 % of 3 searches by the easiest, 3 of them with a tie, 100 % of 3 searches by the middle, "
+            "3 of them with a tie, 0 % of 3 searches by the hardest, 3 of them with a tie",
+        ),
+        (
+            (1.0, 1.0, 1.0, 1.0, 0.5, 0.5), (0.5, 0.5, 0.5, 0.5, 0.0, 0.0), "reproduced",
+            "100 % of 3 searches by the easiest",
+        ),
+    ],
+)  # fmt: skip
+def test_thirds_of_the_validation_prompts_decide_by_their_own_scores(
+    world: World, first: tuple[float, ...], second: tuple[float, ...], expected: str, said: str
+) -> None:
+    def scored(by_problem: tuple[float, ...]) -> dict[str, object]:
+        return {"score": sum(by_problem) / len(by_problem), "by_problem": by_problem}
+
+    candidates = [{"k": 1, "multiplier": 2.0, **scored(first)}, {"k": 2, "multiplier": 4.0, **scored(second)}]
+    trigger = {"step": 1, "update": 1, "learning_rate": 1e-4, "accepted": 1, **scored(START), "candidates": candidates}
+    for replicate in world.replicates:
+        write_jsonl(world.root / f"models/effopd-{replicate}/triggers.jsonl", [trigger])
     found = claim(world, "validation_set")
-    assert found.verdict == "not measured"
-    assert "EffOPD scored 9 models on one set" in found.finding  # three replicates, the weights and two candidates
+    assert (found.verdict, said in found.finding) == (expected, True), found.finding
+
+
+def test_nothing_is_said_of_thirds_where_scores_by_prompt_were_not_kept(world: World) -> None:
+    assert claim(world, "validation_set").verdict == "not measured"
