@@ -3,8 +3,6 @@
 Publishing is a courtesy: a server that is away for a moment must not cost a run, so errors are logged and swallowed.
 """
 
-# mypy: disable-error-code="import-untyped"
-
 import base64
 import contextlib
 import contextvars
@@ -30,6 +28,7 @@ from prefect.artifacts import (
 from prefect.logging import get_run_logger
 
 from pipeline.dag import Dag
+from pipeline.dvc_process import DvcProcess
 from pipeline.outcome import Outcome
 from pipeline.picture import draw
 from pipeline.plan import Plan
@@ -85,13 +84,9 @@ def publish_picture(dag: Dag, outcomes: Mapping[str, Outcome]) -> None:
 
 
 @courtesy
-def publish_diffs(root: Path) -> None:
+def publish_diffs(dvc: DvcProcess, root: Path) -> None:
     """Metrics and parameters of the workspace against the last commit, as `dvc metrics diff` and `dvc params diff`."""
-    from pipeline.project import opened  # late: where everything is cached, DVC is not needed here
-
-    with opened(root) as repo:
-        found = {"metrics": repo.metrics.diff(), "params": repo.params.diff()}
-    for kind, diff in found.items():
+    for kind, diff in dvc.diffs(root).items():
         text = diff_table(diff.get("diff", diff))
         create_markdown_artifact(
             text, key=f"dvc-{kind}-diff", description=f"`dvc {kind} diff` against the last commit."

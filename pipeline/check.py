@@ -2,6 +2,7 @@
 
 import contextlib
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,14 +11,15 @@ from pipeline.held import project_environment
 from pipeline.settings import read_settings
 
 
-def check_params(root: Path) -> None:
-    """Run the project's own check of its parameters, if it has one, in `root`; raises PipelineError with its reason."""
-    with params_checked(root):
+def check_params(root: Path, python: str = sys.executable) -> None:
+    """Run the project's own check of its parameters, if it has one, in `root`, with the programs of its `python`;
+    raises PipelineError with its reason."""
+    with params_checked(root, python):
         pass
 
 
 @contextlib.contextmanager
-def params_checked(root: Path) -> Iterator[None]:
+def params_checked(root: Path, python: str = sys.executable) -> Iterator[None]:
     """The check of `check_params` beside the block, which may only read. What the check says comes before any error of
     the block, since bad parameters explain it."""
     command = read_settings(root).check_command
@@ -28,7 +30,7 @@ def params_checked(root: Path) -> Iterator[None]:
         check = subprocess.Popen(
             command,
             cwd=root,
-            env=project_environment(),
+            env=project_environment(python),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

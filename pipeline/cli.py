@@ -31,15 +31,18 @@ def plan(
     root: Root = Path(),
 ) -> None:
     """Show what a run would do, wave by wave, and why; runs nothing."""
-    from pipeline import scout
     from pipeline.copies import copy_to_look_at
+    from pipeline.dvc_process import DvcProcess
     from pipeline.overrides import parse_overrides
     from pipeline.workspace import choose_workspace
 
     overrides = parse_overrides(shlex.join(set_ or ()))
     place = choose_workspace(root.resolve(), overrides, experiment)
-    with copy_to_look_at(place, overrides) if place.name else contextlib.nullcontext():
-        found = scout.survey(place.root, tuple(targets or ()), force=force, check=not place.name)
+    with (
+        DvcProcess(place.python) as dvc,
+        copy_to_look_at(dvc, place, overrides) if place.name else contextlib.nullcontext(),
+    ):
+        found, _ = dvc.plan(place.root, tuple(targets or ()), force=force, check=not place.name)
     rows = sorted(found.forecasts.values(), key=lambda forecast: forecast.wave)
     if as_json:
         keys = ("wave", "stage", "expected", "reason")
@@ -69,13 +72,15 @@ def run(
 ) -> None:
     """Run the pipeline once: as a run of the server that PREFECT_API_URL names, else of this workspace's `ui`, else of
     a temporary one."""
-    from pipeline import scout
+    from pipeline.dvc_process import DvcProcess, send_ahead
     from pipeline.server import connect
     from pipeline.workspace import choose_workspace, claim
 
-    if not set_ and not experiment:  # a copy is made first, by DVC in this process
-        place, chosen = choose_workspace(root.resolve()), tuple(targets or ())
-        scout.send_ahead(place.root, chosen, force=force, at_once=not share and claim(place))
+    place = choose_workspace(root.resolve())
+    dvc = DvcProcess(place.python)
+    if not (set_ or experiment or share) and claim(place):  # nobody else can run anything there now
+        dvc.begin_plan(place.root, tuple(targets or ()), force=force, check=True)
+    send_ahead(dvc)
     temporary = connect(root.resolve())
     with quick_imports():
         import httpx
@@ -112,12 +117,12 @@ def run(
 @app.command()
 def tidy(root: Root = Path()) -> None:
     """Put away what was made for lists in the parameters that have become shorter; DVC's cache keeps it."""
-    from pipeline.stale import put_away
+    from pipeline.dvc_process import DvcProcess
     from pipeline.workspace import choose_workspace, exclusive
 
     place = choose_workspace(root.resolve())
-    with exclusive(place, wait=True, say=print):
-        for path in put_away(place.root):
+    with DvcProcess(place.python) as dvc, exclusive(place, wait=True, say=print):
+        for path in dvc.put_away(place.root):
             print(f"put away: {path}")
 
 

@@ -2,23 +2,26 @@
 
 import contextlib
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
 from pipeline.errors import PipelineError
 from pipeline.held import project_environment
 from pipeline.stage import TICK
-from pipeline.workspace import CANCELLED, NEVER
+from pipeline.workspace import CANCELLED, NEVER, Workspace
 
 HELP = ("Having any troubles?", "hint: ")
 
 
-def dvc(root: Path, *args: str, cancelled: threading.Event = NEVER) -> None:
+def run_dvc(place: Workspace, *args: str, cancelled: threading.Event = NEVER) -> None:
     """Run a command of DVC until it has ended, or end it when `cancelled`; raises PipelineError in one line."""
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock", *args]
     with subprocess.Popen(
-        command, cwd=root, env=project_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [place.python, "-m", "dvc", "--wait-for-lock", *args],
+        cwd=place.root,
+        env=project_environment(place.python),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         try:
             while not cancelled.is_set():
@@ -31,6 +34,16 @@ def dvc(root: Path, *args: str, cancelled: threading.Event = NEVER) -> None:
             process.kill()  # unless it has ended
     if process.returncode != 0:
         raise PipelineError(f"dvc {args[0]}: {complaint(said) or f'exited with {process.returncode}'}")
+
+
+def fetch_results(place: Workspace, cancelled: threading.Event) -> None:
+    """Get the history of runs and the recorded outputs from the DVC remote, as far as it has them."""
+    run_dvc(place, "pull", "--quiet", "--run-cache", "--allow-missing", cancelled=cancelled)
+
+
+def push_results(place: Workspace, cancelled: threading.Event) -> None:
+    """Send the history of runs and the outputs to the DVC remote."""
+    run_dvc(place, "push", "--quiet", "--run-cache", cancelled=cancelled)
 
 
 def complaint(said: str) -> str:

@@ -1,16 +1,14 @@
 """Isolated copies of a workspace, in which overrides can do no harm, and the DVC experiments that they become."""
 
-# mypy: disable-error-code="import-untyped"
-
 import contextlib
-import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.atomic import remove, replacing, sweep
 from pipeline.check import check_params
-from pipeline.commands import dvc, git
+from pipeline.commands import git, run_dvc
+from pipeline.dvc_process import DvcProcess
 from pipeline.errors import PipelineError
 from pipeline.overrides import Override, apply_overrides
 from pipeline.settings import folder
@@ -20,15 +18,13 @@ PARAMS = "params.yaml"
 LOOKOUT = ".lookout"  # marks a copy that only a plan has made
 
 
-def prepare_copy(workspace: Workspace, overrides: tuple[Override, ...]) -> None:
+def prepare_copy(dvc: DvcProcess, workspace: Workspace, overrides: tuple[Override, ...]) -> None:
     """Bring the copy in line with the user's workspace as it is now, edits included, then apply and check overrides.
 
     Code, parameters and inputs that lie only on this machine are copied, outputs are checked out from the shared cache,
     and what else the copy holds, such as the resumable state of an interrupted stage, stays. Raises PipelineError for a
     bad override; the user's own files are only read.
     """
-    from pipeline.local_inputs import bring_local_inputs  # late: a run without overrides does not need DVC here
-
     params = workspace.origin / PARAMS
     if overrides and not params.exists():
         raise PipelineError(f"overrides: {params} does not exist")
@@ -37,14 +33,14 @@ def prepare_copy(workspace: Workspace, overrides: tuple[Override, ...]) -> None:
     if overrides:
         (workspace.root / PARAMS).write_text(text, encoding="utf-8")
     try:
-        bring_local_inputs(workspace.origin, workspace.root, kept_by_git)
+        dvc.bring_local_inputs(workspace.origin, workspace.root, kept_by_git)
     finally:  # what the check says of bad parameters explains why DVC cannot read the project
-        check_params(workspace.root)
-    _share_cache(workspace)
+        check_params(workspace.root, workspace.python)
+    dvc.share_cache(workspace.origin, workspace.root)
 
 
 @contextlib.contextmanager
-def copy_to_look_at(workspace: Workspace, overrides: tuple[Override, ...]) -> Iterator[None]:
+def copy_to_look_at(dvc: DvcProcess, workspace: Workspace, overrides: tuple[Override, ...]) -> Iterator[None]:
     """The copy of `prepare_copy` while the block looks at it, removed afterwards unless a run has left it there.
 
     Raises PipelineError where a run is at work in it, which must not have it changed under it.
@@ -54,7 +50,7 @@ def copy_to_look_at(workspace: Workspace, overrides: tuple[Override, ...]) -> It
         if not workspace.root.exists():
             lookout.touch()
         try:
-            prepare_copy(workspace, overrides)
+            prepare_copy(dvc, workspace, overrides)
             yield
         finally:
             _leave(lookout)
@@ -111,25 +107,6 @@ def _copy_files(workspace: Workspace) -> set[str]:
     return theirs
 
 
-def _share_cache(workspace: Workspace) -> None:
-    """Point the copy at the cache and the remotes of the workspace and check out all outputs that the cache has."""
-    from pipeline.project import opened  # late: a run without overrides does not need DVC here
-
-    with opened(workspace.origin) as repo:
-        cache = str(repo.cache.legacy.path)
-        remotes = {name: remote["url"] for name, remote in repo.config["remote"].items()}
-    local = workspace.origin / ".dvc" / "config.local"
-    if local.exists():
-        shutil.copy2(local, workspace.root / ".dvc" / "config.local")
-    with opened(workspace.root) as repo, repo.config.edit("local") as config:
-        config["cache"]["dir"] = cache
-        for name, url in remotes.items():
-            config["remote"].setdefault(name, {})["url"] = url
-    logging.getLogger("dvc").setLevel(logging.ERROR)  # a warning for each output that was never made would say nothing
-    with opened(workspace.root) as repo:
-        repo.checkout(force=True, allow_missing=True)
-
-
 def check_identity(workspace: Workspace) -> None:
     """An experiment is a commit: raises PipelineError with git's own line where git does not know by whom."""
     for who in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
@@ -144,7 +121,7 @@ def check_identity(workspace: Workspace) -> None:
 
 def save_experiment(workspace: Workspace) -> None:
     """Keep a finished copy as the DVC experiment of its name, for `dvc exp show` and `dvc exp apply` by the user."""
-    dvc(workspace.root, "exp", "save", "--quiet", "--force", "--name", workspace.name)
+    run_dvc(workspace, "exp", "save", "--quiet", "--force", "--name", workspace.name)
     git(workspace.origin, "fetch", "--quiet", str(workspace.root), "+refs/exps/*:refs/exps/*")
 
 

@@ -11,7 +11,6 @@ from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
-from pipeline import scout
 from pipeline.artifacts import (
     publish_diffs,
     publish_picture,
@@ -21,16 +20,15 @@ from pipeline.artifacts import (
     publishing,
 )
 from pipeline.check import check_params
+from pipeline.commands import fetch_results, push_results
 from pipeline.copies import check_identity, prepare_copy, save_experiment, sweep_leftovers
+from pipeline.dvc_process import DvcProcess, taken
 from pipeline.errors import PipelineError
 from pipeline.ghosts import alive
-from pipeline.lockfile import order_kept
 from pipeline.outcome import Outcome
 from pipeline.quick import end_without_heartbeat
-from pipeline.remote import check_remote, fetch_results, push_results
 from pipeline.request import Request, read_request
 from pipeline.runner import Runner, watch_for_cancellation
-from pipeline.rwlock import release_dead_locks
 from pipeline.settings import read_settings
 from pipeline.stage import StageResult
 from pipeline.workspace import CANCELLED, Workspace, choose_workspace, exclusive
@@ -90,16 +88,21 @@ def reproduce(request: Request, cancelled: threading.Event) -> State[Any]:
     logger = get_run_logger()
     place = choose_workspace(request.root, request.overrides, request.experiment)
     sweep_leftovers(place.origin)
-    with exclusive(place, wait=request.wait, say=logger.info, cancelled=cancelled) as lock:
-        make_ready(place, request, cancelled)
+    with (
+        taken(place.python) as dvc,
+        exclusive(place, wait=request.wait, say=logger.info, cancelled=cancelled) as lock,
+    ):
+        make_ready(dvc, place, request, cancelled)
         if place.name:
             logger.info("running in the copy %s", place.root)
         checked = bool(place.name) or request.share
-        plan = scout.plan(place.root, request.targets, force=request.force, check=not checked)
-        runner = Runner(place, plan, request, lock)
+        plan, gone = dvc.plan(place.root, request.targets, force=request.force, check=not checked, tidy=True)
+        if gone:
+            logger.info("put away, since nothing asks for it any more: %s", ", ".join(gone))
+        runner = Runner(dvc, place, plan, request, lock)
         with publishing() as publish:
             publish(publish_plan, plan)
-            with order_kept(place.root, plan.dag.stages):
+            with dvc.order_kept(place.root, plan.dag.stages):
                 runner.run(cancelled)
             publish(publish_summary, runner.table())
             publish(publish_picture, plan.dag, {name: result.outcome for name, result in runner.results.items()})
@@ -107,9 +110,9 @@ def reproduce(request: Request, cancelled: threading.Event) -> State[Any]:
                 raise PipelineError(CANCELLED)
             publish(publish_report, place.root, place.origin, read_settings(place.root).report)
             if place.name or any(result.outcome is not Outcome.CACHED for result in runner.results.values()):
-                publish_diffs(place.root)
+                publish_diffs(dvc, place.root)
         if request.share:
-            push_results(place.root, cancelled)
+            push_results(place, cancelled)
         state = final_state(runner.results)
         if place.name and state.is_completed():
             save_experiment(place)
@@ -117,18 +120,18 @@ def reproduce(request: Request, cancelled: threading.Event) -> State[Any]:
     return state
 
 
-def make_ready(place: Workspace, request: Request, cancelled: threading.Event) -> None:
+def make_ready(dvc: DvcProcess, place: Workspace, request: Request, cancelled: threading.Event) -> None:
     """Before the plan: a look at whatever would fail at the end, then the copy, and the results of other machines."""
     if request.share:
-        check_remote(place.origin)
+        dvc.check_remote(place.origin)
     if place.name:
         check_identity(place)
-        prepare_copy(place, request.overrides)
+        prepare_copy(dvc, place, request.overrides)
     elif request.share:
-        check_params(place.root)
+        check_params(place.root, place.python)
     if request.share:
-        release_dead_locks(place.root)
-        fetch_results(place.root, cancelled)
+        dvc.release_dead_locks(place.root)
+        fetch_results(place, cancelled)
 
 
 def final_state(results: dict[str, StageResult]) -> State[Any]:

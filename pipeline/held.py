@@ -16,9 +16,12 @@ import psutil
 PATIENCE = 15.0  # seconds between the signals that end a program; a flow needs up to 12 s to end its stages
 
 
-def leashed(command: Sequence[str], patience: float) -> list[str]:
-    """The command on a leash, whose other end is its standard input."""
-    return [sys.executable, "-S", "-E", str(Path(__file__).with_name("leash.py")), str(patience), *command]
+def leashed(command: Sequence[str], patience: float, signals: str = "INT,TERM,KILL") -> list[str]:
+    """The command on a leash, whose other end is its standard input.
+
+    SIGINT comes first because DVC then waits for its stage to end and releases its locks itself.
+    """
+    return [sys.executable, "-S", "-E", str(Path(__file__).with_name("leash.py")), str(patience), signals, *command]
 
 
 @contextmanager
@@ -71,11 +74,12 @@ def _session(leader: int) -> list[psutil.Process]:
     return found
 
 
-def path_first() -> dict[str, str]:
+def path_first(python: str = sys.executable) -> dict[str, str]:
     """A `python` in a stage's command is this interpreter, also when its environment was never activated."""
-    return {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])}
+    return {"PATH": os.pathsep.join([str(Path(python).parent), os.environ.get("PATH", os.defpath)])}
 
 
-def project_environment() -> dict[str, str]:
-    """What the project's own programs get: this environment without Prefect's part, which holds secrets."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | path_first()
+def project_environment(python: str) -> dict[str, str]:
+    """What the project's own programs get: this environment without Prefect's part, which holds secrets, and the
+    programs beside the project's `python` first."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | path_first(python)

@@ -21,6 +21,7 @@ from prefect.states import Cancelled, Completed, Failed
 
 from pipeline.artifacts import progress
 from pipeline.dag import StageNode
+from pipeline.dvc_process import DvcProcess
 from pipeline.outcome import Outcome
 from pipeline.plan import Plan
 from pipeline.request import Request
@@ -38,8 +39,8 @@ BROKEN = (Outcome.FAILED, Outcome.SKIPPED)
 class Runner:
     """Runs the stages of one plan in one workspace. `results` fills in the order in which stages end."""
 
-    def __init__(self, place: Workspace, plan: Plan, request: Request, lock: int) -> None:
-        self._place, self._plan, self._request, self._lock = place, plan, request, lock
+    def __init__(self, dvc: DvcProcess, place: Workspace, plan: Plan, request: Request, lock: int) -> None:
+        self._dvc, self._place, self._plan, self._request, self._lock = dvc, place, plan, request, lock
         self._task_runs: dict[str, UUID] = {}
         self._ended: queue.Queue[str] = queue.Queue()
         self._attempts: dict[str, StageResult] = {}
@@ -164,6 +165,7 @@ class Runner:
 
         with progress(node.name, root / node.hints.progress) if node.hints.progress else contextlib.nullcontext():
             result = run_stage(
+                self._dvc,
                 root,
                 node.name,
                 force=self._request.force,

@@ -3,7 +3,9 @@
 The settings are a flat `pipeline:` section in prefect.yaml, which Prefect ignores.
 """
 
+import os
 import shlex
+import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -19,10 +21,12 @@ SECTION = "pipeline"
 class Settings:
     """check: a command that exits non-zero, with a one-line reason, when the parameters are invalid; empty is no check.
     report: the page that a finished run links to; empty is no link.
+    python: the interpreter that runs DVC and the stages, from the project's folder; empty is the one that runs this.
     """
 
     check: str = ""
     report: str = ""
+    python: str = ""
 
     @property
     def check_command(self) -> list[str]:
@@ -48,6 +52,17 @@ def read_settings(root: Path) -> Settings:
         if key not in {field.name for field in fields(Settings)} or not isinstance(value, str):
             raise PipelineError(f"prefect.yaml: {SECTION}.{key}: unknown, or not text")
     return Settings(**section)
+
+
+def interpreter(root: Path) -> str:
+    """The Python that runs DVC and the stages of the project at `root`. Raises PipelineError where there is none."""
+    named = read_settings(root).python
+    if not named:
+        return sys.executable
+    path = root / Path(named).expanduser()  # not resolved: an environment is found by the link in it
+    if not os.access(path, os.X_OK) or path.is_dir():
+        raise PipelineError(f"prefect.yaml: {SECTION}.python: {path} is no program")
+    return str(path)
 
 
 def folder(root: Path) -> Path:

@@ -8,7 +8,6 @@ import os
 import re
 import selectors
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
@@ -16,9 +15,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.dvc_process import DvcProcess
 from pipeline.held import ended, leashed, project_environment
 from pipeline.outcome import Outcome
-from pipeline.rwlock import release_dead_locks
 
 PATIENCE = 4.0  # seconds between SIGINT, SIGTERM and SIGKILL: the group is gone within 12 s
 TICK = 0.5  # seconds between two looks at the clock and the stop flag
@@ -41,6 +40,7 @@ class StageResult:
 
 
 def run_stage(
+    dvc: DvcProcess,
     root: Path,
     stage: str,
     *,
@@ -52,19 +52,19 @@ def run_stage(
     lock: int | None = None,
     on_line: Callable[[str], None] = print,
 ) -> StageResult:
-    """Reproduce one stage of the project at `root` and wait for it; its inputs must be in place.
+    """Reproduce one stage of the project at `root` by the Python of `dvc` and wait for it; its inputs must be in place.
 
     `pull` also accepts finished runs from the DVC remote. `on_line` gets every line that DVC and the stage print.
     Setting `stop` ends the stage. The descriptor `lock` stays open until the stage's last process is gone. A failure is
     a result, never an exception.
     """
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
+    command = [dvc.python, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
     command += ["--force"] * force + ["--pull"] * pull
     started = time.monotonic()
     leash = subprocess.Popen(
         leashed(command, PATIENCE),
         cwd=root,
-        env={**project_environment(), **(environment or {}), "PYTHONUNBUFFERED": "1"},
+        env={**project_environment(dvc.python), **(environment or {}), "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -92,7 +92,7 @@ def run_stage(
     leash.stdin.close()
     seconds = time.monotonic() - started
     if status != 0 or ended_by:
-        release_dead_locks(root)
+        dvc.release_dead_locks(root)
     if ended_by:
         return StageResult(Outcome.FAILED, seconds, ended_by)
     if status != 0:

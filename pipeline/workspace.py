@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from pipeline.errors import PipelineError
 from pipeline.overrides import Override, name_of
-from pipeline.settings import folder
+from pipeline.settings import folder, interpreter
 from pipeline.stage import TICK
 
 NEVER = threading.Event()  # when what nobody can cancel is cancelled
@@ -21,11 +22,13 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where the stages run. A copy has a name and belongs to the user's own workspace, `origin`."""
+    """Where the stages run, and the Python that runs them and DVC. A copy has a name and belongs to the user's own
+    workspace, `origin`."""
 
     root: Path
     origin: Path
     name: str = ""
+    python: str = sys.executable
 
     @property
     def lock_path(self) -> Path:
@@ -43,12 +46,13 @@ class Workspace:
 
 def choose_workspace(root: Path, overrides: tuple[Override, ...] = (), experiment: str = "") -> Workspace:
     """The user's own workspace, or a copy when the run has overrides or a name; nothing is created yet."""
+    python = interpreter(root)
     if not overrides and not experiment:
-        return Workspace(root=root, origin=root)
+        return Workspace(root=root, origin=root, python=python)
     name = experiment or name_of(overrides)
     if not NAME.fullmatch(name):
         raise PipelineError(f"experiment: {name!r}: use letters, digits, '-' and '_'")
-    return Workspace(root=folder(root) / "runs" / name, origin=root, name=name)
+    return Workspace(root=folder(root) / "runs" / name, origin=root, name=name, python=python)
 
 
 _claimed: dict[Path, int] = {}

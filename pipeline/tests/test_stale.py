@@ -8,7 +8,7 @@ from dvc_project import Project
 from typer.testing import CliRunner
 
 from pipeline.cli import app
-from pipeline.stale import put_away
+from pipeline.project.stale import put_away
 
 FOLDER = """\
   gather:

@@ -8,10 +8,11 @@ import yaml
 from dvc_project import Project
 
 from pipeline.copies import prepare_copy
+from pipeline.dvc_process import DvcProcess
 from pipeline.errors import PipelineError
-from pipeline.forecast import make_plan
 from pipeline.outcome import Outcome
 from pipeline.overrides import parse_overrides
+from pipeline.project.forecast import make_plan
 from pipeline.stage import run_stage
 from pipeline.workspace import choose_workspace
 
@@ -42,9 +43,9 @@ def owned(project: Project, tmp_path: Path) -> Project:
     return project
 
 
-def copied(project: Project, overrides: str) -> Path:
+def copied(dvc: DvcProcess, project: Project, overrides: str) -> Path:
     place = choose_workspace(project.root, parse_overrides(overrides), "tried")
-    prepare_copy(place, parse_overrides(overrides))
+    prepare_copy(dvc, place, parse_overrides(overrides))
     return place.root
 
 
@@ -53,45 +54,47 @@ def files(root: Path) -> set[str]:
     return {path.relative_to(root).as_posix() for path in found if not path.is_dir()}
 
 
-def test_a_copy_has_the_inputs_that_neither_git_nor_dvc_keeps_and_a_stage_runs_on_them(owned: Project) -> None:
-    copy = copied(owned, "score.samples=8")
+def test_a_copy_has_the_inputs_that_neither_git_nor_dvc_keeps_and_a_stage_runs_on_them(
+    dvc: DvcProcess, owned: Project
+) -> None:
+    copy = copied(dvc, owned, "score.samples=8")
     inputs = {"own/results.txt", "own/deep/a.txt", "own/deep/linked.txt", "loose-results.txt"}
     assert files(copy) == inputs | {"own/.gitignore", "own/README"}
     assert make_plan(copy, ("notes",)).forecasts["notes"].expected is Outcome.RAN
-    assert run_stage(copy, "notes").outcome is Outcome.RAN
+    assert run_stage(dvc, copy, "notes").outcome is Outcome.RAN
     assert (copy / "own/notes.txt").read_text() == "mine\na\nfrom elsewhere\n"
     assert not (owned.root / "own/notes.txt").exists()
 
 
-def test_what_is_written_in_the_copy_does_not_reach_the_original(owned: Project) -> None:
-    copy = copied(owned, "score.samples=8")
+def test_what_is_written_in_the_copy_does_not_reach_the_original(dvc: DvcProcess, owned: Project) -> None:
+    copy = copied(dvc, owned, "score.samples=8")
     with (copy / "own/results.txt").open("r+") as file:
         file.write("ruin")
     assert owned.read("own/results.txt") == "mine\n"
-    assert (copied(owned, "score.samples=8") / "own/results.txt").read_text() == "mine\n"
+    assert (copied(dvc, owned, "score.samples=8") / "own/results.txt").read_text() == "mine\n"
 
 
-def test_a_copy_follows_the_original_and_the_overrides(owned: Project) -> None:
+def test_a_copy_follows_the_original_and_the_overrides(dvc: DvcProcess, owned: Project) -> None:
     owned.write("own/deep/folder/c.txt", "c\n")
-    copied(owned, "score.samples=8")
+    copied(dvc, owned, "score.samples=8")
     owned.write("own/results.txt", "mine, edited\n")
     shutil.rmtree(owned.root / "own/deep/folder")
     (owned.root / "own/deep/a.txt").unlink()
     owned.write("own/deep/b.txt", "b\n")
-    copy = copied(owned, "score.samples=8")
+    copy = copied(dvc, owned, "score.samples=8")
     assert (copy / "own/results.txt").read_text() == "mine, edited\n"
     assert not (copy / "own/deep/folder").exists()
     assert {"own/deep/b.txt", "own/deep/linked.txt"} == {name for name in files(copy) if "deep" in name}
 
-    copy = copied(owned, "report.title=other")  # the dependency is named by a parameter
+    copy = copied(dvc, owned, "report.title=other")  # the dependency is named by a parameter
     assert "loose-other.txt" in files(copy) and "loose-results.txt" not in files(copy)
 
 
-def test_bad_parameters_are_explained_by_the_check_before_dvc_is(owned: Project) -> None:
+def test_bad_parameters_are_explained_by_the_check_before_dvc_is(dvc: DvcProcess, owned: Project) -> None:
     owned.write("prefect.yaml", "pipeline: {check: sh -c 'echo title is bad >&2; exit 1'}\n")
     document = yaml.safe_load(owned.read("dvc.yaml"))
     document["stages"]["notes"]["deps"].append("${no.such.key}")
     owned.write("dvc.yaml", yaml.safe_dump(document))
     with pytest.raises(PipelineError) as caught:
-        copied(owned, "score.samples=8")
+        copied(dvc, owned, "score.samples=8")
     assert str(caught.value) == "sh: title is bad"

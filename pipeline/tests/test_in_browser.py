@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import os
 import shutil
 import threading
 import time
@@ -9,7 +10,6 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from dvc_project import Project, no_locks, wait_until
-from installed import needs_browser
 from selenium import webdriver
 from selenium.common.exceptions import ElementNotInteractableException, StaleElementReferenceException
 from selenium.webdriver.common.by import By
@@ -18,7 +18,11 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 from served import Server, stage_processes
 
-pytestmark = [pytest.mark.slow, needs_browser]
+MISSING = [program for program in ("chromium", "chromedriver") if shutil.which(program) is None]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(MISSING) and not os.environ.get("CI"), reason=f"not installed here: {', '.join(MISSING)}"),
+]
 
 PATIENCE = 120.0  # seconds until what a person waits for must be on the page
 BUSY = (ElementNotInteractableException, StaleElementReferenceException)  # the page is being drawn again, or moves

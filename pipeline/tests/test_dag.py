@@ -7,7 +7,7 @@ from dvc_project import Project
 
 from pipeline.dag import Hints
 from pipeline.errors import PipelineError
-from pipeline.project import opened, read_dag
+from pipeline.project.repository import opened, read_dag
 
 
 def test_matrix_is_expanded_and_edges_are_those_of_dvc(project: Project) -> None:

@@ -2,16 +2,37 @@
 
 import contextlib
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from dvc_example import DVC_YAML, PARAMS_YAML, WORK_PY
-from dvc_project import Project
+from dvc_project import Project, clean_environment  # noqa: F401  (a fixture for every test)
 from served import Server, deploy, served
 
 from pipeline import server as prefect_server
+from pipeline.dvc_process import DvcProcess
 from pipeline.server import Access, grant, listen, log_file, wait_for
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: drives the real DVC, Prefect or a browser")
+
+
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups at its turn
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Several workers share the tests by file, but for the slow ones, which share what is slow to start."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            slow = item.get_closest_marker("slow")
+            item.add_marker(pytest.mark.xdist_group(str(item.path.parent if slow else item.path)))
+
+
+@pytest.fixture(scope="session")
+def dvc() -> Iterator[DvcProcess]:
+    with DvcProcess(sys.executable) as process:
+        yield process
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,8 @@ import shutil
 import pytest
 from dvc_project import Project
 
-from pipeline.forecast import make_plan
 from pipeline.outcome import Outcome
+from pipeline.project.forecast import make_plan
 
 CACHED, RESTORED, RAN = Outcome.CACHED, Outcome.RESTORED, Outcome.RAN
 

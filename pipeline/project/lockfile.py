@@ -6,29 +6,18 @@ order. Entries that were there before stay where they are, new ones follow in th
 
 # mypy: disable-error-code="import-untyped"
 
-import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
+
+from dvc.utils.serialize import dump_yaml, load_yaml, loads_yaml
 
 from pipeline.atomic import replacing
 from pipeline.settings import folder
 
 
-@contextlib.contextmanager
-def order_kept(root: Path, dag: Iterable[str]) -> Iterator[None]:
-    """Bring dvc.lock in order after the block: what was recorded before it, then the stages of `dag`, then others."""
+def reorder(root: Path, before: str, dag: Iterable[str]) -> None:
+    """Bring dvc.lock in order: the stages that were in its text `before`, then the stages of `dag`, then others."""
     path = root / "dvc.lock"
-    before = path.read_bytes() if path.exists() else b""
-    try:
-        yield
-    finally:
-        if path.exists() and path.read_bytes() != before:
-            _reorder(path, before.decode(), dag)
-
-
-def _reorder(path: Path, before: str, dag: Iterable[str]) -> None:
-    from dvc.utils.serialize import dump_yaml, load_yaml, loads_yaml  # late: most runs change nothing
-
     recorded = (loads_yaml(before) or {}).get("stages", {})
     lock = load_yaml(str(path))
     stages = lock.get("stages", {})
@@ -36,5 +25,5 @@ def _reorder(path: Path, before: str, dag: Iterable[str]) -> None:
     if order == list(stages):
         return
     lock["stages"] = {name: stages[name] for name in order}
-    with replacing(path, folder(path.parent)) as temporary:
+    with replacing(path, folder(root)) as temporary:
         dump_yaml(str(temporary), lock)

@@ -14,7 +14,7 @@ from pathlib import Path
 from dvc.fs import localfs
 from dvc.repo import Repo
 
-from pipeline.project import opened
+from pipeline.project.repository import opened
 
 BROUGHT = Path(".dvc", "tmp", "prefect", "local-inputs")  # what a copy holds of them, one path a line
 

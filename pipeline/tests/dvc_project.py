@@ -1,15 +1,32 @@
-"""A DVC project on disk, and the gestures of its user."""
+"""A DVC project on disk, the gestures of its user, and an environment in which their own settings play no part."""
 
 import fcntl
 import json
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 import yaml
+
+import pipeline  # noqa: F401  (switches usage reporting off before anything else imports DVC or Prefect)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """`python` is this interpreter, git knows a name, and DVC's hash database stays inside the test's folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        patch.delenv("TQDM_DISABLE", raising=False)  # what unit tests set for themselves; bars tell where a run began
+        patch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path_factory.mktemp("site")))
+        for role in ("AUTHOR", "COMMITTER"):
+            patch.setenv(f"GIT_{role}_NAME", "tester")
+            patch.setenv(f"GIT_{role}_EMAIL", "tester@example.org")
+        yield
 
 
 @dataclass(frozen=True)

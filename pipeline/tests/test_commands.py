@@ -17,10 +17,11 @@ from typer.testing import CliRunner
 
 from pipeline.check import check_params
 from pipeline.cli import app
+from pipeline.commands import fetch_results
 from pipeline.copies import prepare_copy
+from pipeline.dvc_process import DvcProcess
 from pipeline.errors import PipelineError
 from pipeline.overrides import parse_overrides
-from pipeline.remote import fetch_results
 from pipeline.settings import read_settings
 from pipeline.workspace import choose_workspace, exclusive
 
@@ -68,9 +69,9 @@ def test_an_override_is_planned_in_a_copy(project: Project) -> None:
 
 
 @pytest.mark.slow
-def test_a_plan_keeps_the_copy_that_a_run_has_left(project: Project) -> None:
+def test_a_plan_keeps_the_copy_that_a_run_has_left(dvc: DvcProcess, project: Project) -> None:
     place = choose_workspace(project.root, parse_overrides("report.title=new"), "words")
-    prepare_copy(place, parse_overrides("report.title=new"))
+    prepare_copy(dvc, place, parse_overrides("report.title=new"))
     state = place.root / ".scratch" / "half-done"  # which git ignores
     state.parent.mkdir()
     state.touch()
@@ -102,7 +103,7 @@ def test_fetching_from_the_remote_ends_when_the_run_is_cancelled(project: Projec
     cancelled = threading.Event()
     cancelled.set()
     with dvc_lock(project), pytest.raises(PipelineError, match="stopped on request"):  # however fast DVC starts
-        fetch_results(project.root, cancelled)
+        fetch_results(choose_workspace(project.root), cancelled)
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from dvc.output import Output
 from dvc.repo import Repo
 from dvc.utils.serialize import load_yaml
 
-from pipeline.project import opened
+from pipeline.project.repository import opened
 
 
 def put_away(root: Path) -> list[str]:

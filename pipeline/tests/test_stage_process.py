@@ -13,8 +13,9 @@ import psutil
 import pytest
 from dvc_project import Project, no_locks, wait_until
 
+from pipeline.dvc_process import DvcProcess
 from pipeline.outcome import Outcome
-from pipeline.rwlock import release_dead_locks
+from pipeline.project.rwlock import release_dead_locks
 from pipeline.stage import StageResult, run_stage
 
 pytestmark = pytest.mark.slow
@@ -34,35 +35,35 @@ def with_command(project: Project, command: str) -> None:
     project.write("dvc.yaml", project.read("dvc.yaml").replace("python work.py copy words.txt notes.txt", command))
 
 
-def run_notes(project: Project, **options: object) -> tuple[StageResult, list[str]]:
+def run_notes(dvc: DvcProcess, project: Project, **options: object) -> tuple[StageResult, list[str]]:
     lines: list[str] = []
-    return run_stage(project.root, "notes", on_line=lines.append, **options), lines  # type: ignore[arg-type]
+    return run_stage(dvc, project.root, "notes", on_line=lines.append, **options), lines  # type: ignore[arg-type]
 
 
-def test_dvc_still_announces_the_three_outcomes(project: Project) -> None:
-    assert run_notes(project)[0].outcome is Outcome.CACHED
+def test_dvc_still_announces_the_three_outcomes(dvc: DvcProcess, project: Project) -> None:
+    assert run_notes(dvc, project)[0].outcome is Outcome.CACHED
     (project.root / "notes.txt").unlink()
-    assert run_notes(project)[0].outcome is Outcome.RESTORED
+    assert run_notes(dvc, project)[0].outcome is Outcome.RESTORED
     assert project.read("notes.txt") == "some words\n"
     project.write("words.txt", "new words\n")
-    assert run_notes(project)[0].outcome is Outcome.RAN
+    assert run_notes(dvc, project)[0].outcome is Outcome.RAN
     assert project.read("notes.txt") == "new words\n"
-    assert run_notes(project, force=True)[0].outcome is Outcome.RAN
+    assert run_notes(dvc, project, force=True)[0].outcome is Outcome.RAN
 
 
-def test_a_stage_cannot_forge_its_outcome_or_hide_in_a_progress_bar(project: Project) -> None:
+def test_a_stage_cannot_forge_its_outcome_or_hide_in_a_progress_bar(dvc: DvcProcess, project: Project) -> None:
     with_command(
         project,
         "printf \"Stage 'notes' didn't change, skipping\\\\n 1%%\\\\r 2%%\\\\rdone\\\\n\" > notes.txt; cat notes.txt",
     )
-    result, lines = run_notes(project)
+    result, lines = run_notes(dvc, project)
     assert result.outcome is Outcome.RAN
     assert "done" in lines
 
 
-def test_a_configuration_error_fails_once_and_is_explained(project: Project) -> None:
+def test_a_configuration_error_fails_once_and_is_explained(dvc: DvcProcess, project: Project) -> None:
     project.write("words.txt", "poison\n")
-    result, _ = run_notes(project)
+    result, _ = run_notes(dvc, project)
     assert result.outcome is Outcome.FAILED
     assert not result.transient
     assert result.message.startswith("words.txt: poison found (failed to reproduce 'notes'")
@@ -81,28 +82,32 @@ def test_a_configuration_error_fails_once_and_is_explained(project: Project) -> 
         ("true", False),  # does not write its output
     ],
 )
-def test_only_what_a_retry_can_cure_is_transient(project: Project, command: str, transient: bool) -> None:
+def test_only_what_a_retry_can_cure_is_transient(
+    dvc: DvcProcess, project: Project, command: str, transient: bool
+) -> None:
     with_command(project, command)
-    result, _ = run_notes(project)
+    result, _ = run_notes(dvc, project)
     assert result.outcome is Outcome.FAILED
     assert result.transient is transient, result.message
 
 
-def test_a_lock_that_somebody_else_holds_is_named_with_its_holder_and_a_retry_can_cure_it(project: Project) -> None:
+def test_a_lock_that_somebody_else_holds_is_named_with_its_holder_and_a_retry_can_cure_it(
+    dvc: DvcProcess, project: Project
+) -> None:
     project.write("words.txt", "new words\n")
     holder = here()
     (project.root / ".dvc/tmp/rwlock").write_text(
         json.dumps({"write": {str(project.root / "words.txt"): holder}, "read": {}})
     )
-    result, _ = run_notes(project)
+    result, _ = run_notes(dvc, project)
     assert result.outcome is Outcome.FAILED and result.transient
     assert f"is busy, it is being blocked by: (PID {os.getpid()}): {sys.argv[0]}" in result.message
     assert "\n" not in result.message
 
 
-def test_a_timeout_ends_the_stage(project: Project) -> None:
+def test_a_timeout_ends_the_stage(dvc: DvcProcess, project: Project) -> None:
     with_command(project, "sleep 600")
-    result, _ = run_notes(project, timeout=2.0)
+    result, _ = run_notes(dvc, project, timeout=2.0)
     assert result.outcome is Outcome.FAILED
     assert result.message == "timed out after 2 s"
     assert not result.transient
@@ -110,12 +115,14 @@ def test_a_timeout_ends_the_stage(project: Project) -> None:
     assert no_locks(project)
 
 
-def test_stopping_ends_a_stubborn_process_group_in_15_seconds_and_leaves_no_lock(project: Project) -> None:
+def test_stopping_ends_a_stubborn_process_group_in_15_seconds_and_leaves_no_lock(
+    dvc: DvcProcess, project: Project
+) -> None:
     project.write("stubborn.py", STUBBORN)
     with_command(project, "python stubborn.py")
     stop = threading.Event()
     results: list[StageResult] = []
-    thread = threading.Thread(target=lambda: results.append(run_notes(project, stop=stop)[0]))
+    thread = threading.Thread(target=lambda: results.append(run_notes(dvc, project, stop=stop)[0]))
     thread.start()
     pids = project.root / "pids"
     wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 2)
@@ -128,12 +135,17 @@ def test_stopping_ends_a_stubborn_process_group_in_15_seconds_and_leaves_no_lock
     assert no_locks(project)
     with_command(project, "true")
     project.git("checkout", "-q", "dvc.yaml")
-    assert run_notes(project)[0].outcome is Outcome.RESTORED  # the interrupted attempt had removed the output
+    assert run_notes(dvc, project)[0].outcome is Outcome.RESTORED  # the interrupted attempt had removed the output
 
 
 def test_the_stage_ends_when_the_process_that_runs_it_is_killed(project: Project) -> None:
     with_command(project, 'python -c \'import os, time; open("pids", "w").write(str(os.getpid())); time.sleep(600)\'')
-    code = "import pathlib, sys; from pipeline.stage import run_stage; run_stage(pathlib.Path(sys.argv[1]), 'notes')"
+    code = """
+import pathlib, sys
+from pipeline.dvc_process import DvcProcess
+from pipeline.stage import run_stage
+run_stage(DvcProcess(sys.executable), pathlib.Path(sys.argv[1]), "notes")
+"""
     runner = subprocess.Popen(
         [sys.executable, "-c", code, str(project.root)],
         cwd=Path(__file__).parents[2],
@@ -153,7 +165,9 @@ def here(command: str | None = None) -> dict[str, object]:
     return {"pid": os.getpid(), "cmd": command or " ".join(sys.argv)}
 
 
-def test_locks_of_killed_processes_are_released_and_those_of_the_living_are_kept(project: Project) -> None:
+def test_locks_of_killed_processes_are_released_and_those_of_the_living_are_kept(
+    dvc: DvcProcess, project: Project
+) -> None:
     gone = subprocess.Popen(["true"])
     gone.wait()
     dead, alive = {"pid": gone.pid, "cmd": "dvc repro notes"}, here()
@@ -165,7 +179,7 @@ def test_locks_of_killed_processes_are_released_and_those_of_the_living_are_kept
     table.write_text(json.dumps({"write": {notes: dead}, "read": {words: [dead]}}))
     release_dead_locks(project.root)
     project.write("words.txt", "other words\n")
-    assert run_notes(project)[0].outcome is Outcome.RAN
+    assert run_notes(dvc, project)[0].outcome is Outcome.RAN
     assert no_locks(project)
 
 
@@ -185,11 +199,11 @@ def test_a_lock_whose_process_number_lives_again_as_another_program_does_not_blo
 
 
 @pytest.mark.parametrize("left", ["", '{"write": {"', "[]"])
-def test_a_table_of_locks_that_was_written_in_part_blocks_nobody(project: Project, left: str) -> None:
+def test_a_table_of_locks_that_was_written_in_part_blocks_nobody(dvc: DvcProcess, project: Project, left: str) -> None:
     (project.root / ".dvc/tmp/rwlock").write_text(left)
     project.write("words.txt", "other words\n")
     release_dead_locks(project.root)
-    assert run_notes(project)[0].outcome is Outcome.RAN
+    assert run_notes(dvc, project)[0].outcome is Outcome.RAN
 
 
 ORPHAN = """\
@@ -200,12 +214,12 @@ time.sleep(600)
 
 
 @pytest.mark.parametrize("killed", ["dvc", "leash"])
-def test_a_stage_ends_when_what_holds_it_is_killed(project: Project, killed: str) -> None:
+def test_a_stage_ends_when_what_holds_it_is_killed(dvc: DvcProcess, project: Project, killed: str) -> None:
     """DVC and the leash are the two processes between a run and the command of its stage."""
     project.write("orphan.py", ORPHAN)
     with_command(project, "exec python orphan.py")
     results: list[StageResult] = []
-    thread = threading.Thread(target=lambda: results.append(run_notes(project)[0]))
+    thread = threading.Thread(target=lambda: results.append(run_notes(dvc, project)[0]))
     thread.start()
     pids = project.root / "pids"
     wait_until(lambda: pids.exists() and len(pids.read_text().split()) == 2)

@@ -23,10 +23,10 @@ from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.meta import Meta
 from dvc_data.hashfile.tree import Tree
 
-from pipeline.listings import Listings
 from pipeline.outcome import Outcome
 from pipeline.plan import Forecast, Plan
-from pipeline.project import opened, read_dag
+from pipeline.project.listings import Listings
+from pipeline.project.repository import opened, read_dag
 
 LISTED = 3  # changes named in a reason before the rest is only counted
 
