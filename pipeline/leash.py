@@ -4,7 +4,8 @@
 
 Standard input is the leash. When it closes, because the parent wants the command stopped or because the parent itself
 was killed, the command's process group gets the signals, such as INT,TERM,KILL, each SECONDS after the one before. The
-same befalls what a command leaves behind that was killed itself. The exit status is the command's, negative signals as 128 + signal.
+same befalls what a command leaves behind that was killed itself. The exit status is the command's, negative signals as
+128 + signal.
 """
 
 import contextlib

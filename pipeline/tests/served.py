@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +23,7 @@ from dvc_project import Project, wait_until
 from pipeline.server import announced
 
 CODE = Path(__file__).parents[2]
+PYTHON = os.environ.get("PREFECT_PYTHON", sys.executable)  # runs Prefect's side; `make test-prefect` names another
 FINAL = ("Completed", "Failed", "Crashed", "Cancelled")
 PATIENCE = 120.0  # seconds: on a busy machine the server's SQLite alone waits for up to 60 s
 QUICK = {  # a person can wait ten seconds for a worker and a minute for a schedule, a test need not
@@ -170,7 +172,7 @@ def deploy(finished: Project, root: Path) -> Project:
     """A copy of the finished project that holds this repository's deployment, and a check of its parameters."""
     project = Project(shutil.copytree(finished.root, root))
     settings = yaml.safe_load((CODE / "prefect.yaml").read_text())
-    settings["pipeline"] = {"check": "python check.py params.yaml", "report": "report.html"}
+    settings["pipeline"] = {"check": "python check.py params.yaml", "report": "report.html", "python": sys.executable}
     project.write("prefect.yaml", yaml.safe_dump(settings))
     project.write("check.py", CHECK_PY)
     (project.root / "pipeline").symlink_to(CODE / "pipeline")
@@ -180,14 +182,20 @@ def deploy(finished: Project, root: Path) -> Project:
 
 @contextmanager
 def served(project: Project, home: Path | None) -> Iterator[Server]:
-    """Everything that `make ui` starts, until the block ends; without a home, in the workspace's own."""
+    """Everything that `make ui` starts, until the block ends; without a home, in the workspace's own.
+
+    In a project without that target, or by another Python, what the target does.
+    """
     environment = {**os.environ, **QUICK, **({"PREFECT_HOME": str(home)} if home else {})}
     printed = (home or project.root / ".dvc" / "tmp") / "ui.log"
     port = free_port()
-    make = ["make", "--silent", f"--makefile={CODE / 'Makefile'}", "ui", f"PORT={port}", "READY="]  # it is ready
+    command = [PYTHON, "-m", "pipeline", "ui", "--port", f"{port}"]
+    makefile = CODE / "Makefile"
+    if sys.executable == PYTHON and makefile.exists() and "\nui:" in makefile.read_text():
+        command = ["make", "--silent", f"--makefile={makefile}", "ui", f"PORT={port}", "READY="]  # it is ready
     with printed.open("wb") as log:
         process = subprocess.Popen(
-            make,
+            command,
             cwd=project.root,
             env=environment,
             stdout=log,

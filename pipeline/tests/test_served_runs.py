@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from dvc_project import Project, no_locks, wait_until
-from served import CODE, Server, stage_processes
+from served import CODE, PYTHON, Server, stage_processes
 
 from pipeline.server import grant, listen, serving
 from pipeline.workspace import choose_workspace, exclusive
@@ -89,7 +89,7 @@ def test_a_cancelled_run_ends_within_15_seconds_leaves_no_lock_and_resumes_to_th
 def alone(project: Project, server: Server) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
     """A run from the command line, to which no worker delivers a cancel; the command and the id of the run."""
     environment = {**os.environ, **server.environment, "PYTHONPATH": str(CODE)}
-    command = [sys.executable, "-m", "pipeline", "run"]
+    command = [PYTHON, "-m", "pipeline", "run"]
 
     def running() -> list[str]:
         found = server.post("flow_runs/filter", flow_runs={"state": {"type": {"any_": ["RUNNING"]}}})
