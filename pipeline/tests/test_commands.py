@@ -212,21 +212,6 @@ def test_a_home_that_cannot_be_made_is_said_in_one_line(project: Project, comman
 
 
 @pytest.mark.slow
-def test_commands_that_a_user_types_directly_report_nothing_either() -> None:
-    """`dvc` reads this repository's configuration, and `prefect` the variables that the docs export for a worker."""
-    environment = {
-        name: value for name, value in os.environ.items() if name not in ("DVC_NO_ANALYTICS", "DO_NOT_TRACK")
-    }
-    code = "from dvc.analytics import is_enabled; print(is_enabled())"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=CODE, env=environment, capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "False\n"
-    before, worker, _ = (CODE / "docs/prefect.md").read_text().partition("    prefect worker start")
-    assert worker and "    export DO_NOT_TRACK=1" in before.rpartition("\n\n")[2]
-
-
-@pytest.mark.slow
 def test_prefect_is_imported_without_what_it_does_not_need_here() -> None:
     code = """
 import sys
