@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ENGINES := .venv-engines
 LIGHT := .venv-light
+PREFECT := .venv-prefect
 PORT := 4200
 WORKERS := --numprocesses 2 --dist loadgroup
 
@@ -28,7 +29,7 @@ MECHANISM := -S interventions.methods=[opd,effopd] -S interventions.samples=8 \
              -S interventions.bottom_percent=[99,90,75,50]
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro tidy test test-engines test-light test-fast lint format deps house leaderboard lock flow mechanism ui curves clean
+.PHONY: help setup repro tidy test test-engines test-light test-prefect test-fast lint format deps house leaderboard lock flow mechanism ui curves clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -75,6 +76,14 @@ test-light: $(READY)  ## the wheel alone, without DVC, Prefect or engines, in an
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir $(LIGHT)/wheel .
 	$(LIGHT)/bin/python -m pip install --quiet $(LIGHT)/wheel/effopd-*.whl
 	LIGHT=$(LIGHT) pytest tests/light
+
+test-prefect: $(READY) $(PREFECT)/.ready  ## newest Prefect in an environment of its own, .venv-prefect, over DVC and stages in .venv
+	PREFECT_PYTHON=$(PREFECT)/bin/python pytest $(patsubst %,pipeline/tests/test_%.py,in_browser restarts served_runs)
+
+$(PREFECT)/.ready: requirements-prefect.lock
+	$(PYTHON) -m venv $(PREFECT)
+	$(PREFECT)/bin/python -m pip install --quiet --no-deps --requirement requirements-prefect.lock
+	@touch $@
 
 test-fast: $(READY)  ## the fast tests alone
 	pytest $(WORKERS) -m "not slow"

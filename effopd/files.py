@@ -18,6 +18,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 _OURS = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp")  # temporary folders of this module, as tempfile makes their names
+BESIDE = re.compile(r"__pycache__|\.ipynb_checkpoints|\.DS_Store|\._.*|Thumbs\.db|\..*\.sw.|\.#.*|#.*#|.*~")
+"""Names that Python, editors and file managers give to what they leave in a folder, which is not of its content.
+DVC is told of the same in .dvcignore."""
 
 
 class DataError(ValueError):
@@ -184,7 +187,8 @@ def sha256(*parts: bytes | str) -> str:
 def hash_path(path: Path) -> str:
     """SHA-256 of a file, or of a folder's relative names and contents. Raises `DataError` when nothing is there."""
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
+        inside = ((file, file.relative_to(path)) for file in path.rglob("*"))
+        files = sorted(file for file, name in inside if file.is_file() and not any(map(BESIDE.fullmatch, name.parts)))
         return sha256(*(part for file in files for part in (file.relative_to(path).as_posix(), hash_path(file))))
     try:
         with path.open("rb") as stream:
@@ -206,8 +210,9 @@ def marks(path: Path) -> dict[str, Mark]:
     found = {str(folder): _mark(folder) for folder in path.parents if not path.is_absolute() and folder != Path()}
     found[str(path)] = _mark(path)
     for folder, folders, files in os.walk(path):
-        folders[:] = [name for name in folders if name != "__pycache__"]
-        found |= {place: _mark(place) for name in (*folders, *files) if (place := f"{folder}/{name}")}
+        folders[:] = [name for name in folders if not BESIDE.fullmatch(name)]
+        own = (name for name in (*folders, *files) if not BESIDE.fullmatch(name))
+        found |= {place: _mark(place) for name in own if (place := f"{folder}/{name}")}
     return found
 
 

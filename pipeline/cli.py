@@ -4,6 +4,7 @@ import contextlib
 import json
 import shlex
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -54,9 +55,9 @@ def plan(
         if row.wave != wave:
             wave = row.wave
             print(f"wave {wave}")
-        print(f"  {'hit ' if row.hit else 'miss'}  {row.stage:<{width}}  {row.expected.value:<8}  {row.reason}")
-    misses = sum(not row.hit for row in rows)
-    print(f"{len(rows)} stages: {len(rows) - misses} hit, {misses} miss")
+        print(f"  {row.verdict:<5}  {row.stage:<{width}}  {row.expected.value:<8}  {row.reason}")
+    count = Counter(row.verdict for row in rows)
+    print(f"{len(rows)} stages: {', '.join(f'{count[verdict]} {verdict}' for verdict in ('hit', 'miss', 'maybe'))}")
 
 
 @app.command()

@@ -17,6 +17,7 @@ class Hints:
     retries, retry_delay: how often to try again after a failure that a retry can cure, and the seconds in between.
     timeout: seconds (or `"90m"`, `"12h"`) after which the stage is stopped and counted as failed; None is no limit.
     progress: a file to which the stage appends one JSON object per line while it works.
+    steady: it writes the same bytes whenever it succeeds, as a check does. A plan counts on it, a run looks.
     """
 
     tags: tuple[str, ...] = ()
@@ -24,6 +25,7 @@ class Hints:
     retry_delay: float = 5.0
     timeout: float | None = None
     progress: str | None = None
+    steady: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,13 +73,16 @@ def read_hints(stage: str, meta: object) -> Hints:
         raise PipelineError(f"{where}.retries: expected a whole number from 0, got {retries!r}")
     if progress is not None and not isinstance(progress, str):
         raise PipelineError(f"{where}.progress: expected the path of a file, got {progress!r}")
-    timeout = hints.get("timeout")
+    timeout, steady = hints.get("timeout"), hints.get("steady", False)
+    if not isinstance(steady, bool):
+        raise PipelineError(f"{where}.steady: expected true or false, got {steady!r}")
     return Hints(
         tags=tuple(tags),
         retries=retries,
         retry_delay=seconds(hints.get("retry_delay", Hints.retry_delay), f"{where}.retry_delay"),
         timeout=None if timeout is None else seconds(timeout, f"{where}.timeout"),
         progress=progress,
+        steady=steady,
     )
 
 

@@ -2,24 +2,40 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any
 
 from pipeline.dag import Dag, Hints, StageNode
-from pipeline.outcome import Outcome
+
+
+class Expected(StrEnum):
+    """CACHED: nothing changed. RESTORED: the outputs of an earlier run will be checked out. RAN: its command will run,
+    or what it needs will come out as in an earlier run. MAYBE: it runs if a stage before it writes other bytes."""
+
+    CACHED = "CACHED"
+    RESTORED = "RESTORED"
+    RAN = "RAN"
+    MAYBE = "MAYBE"
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What is expected of one stage: CACHED, RESTORED or RAN, in which wave, and why it is not simply cached."""
+    """What is expected of one stage, in which wave, and why it is not simply cached."""
 
     stage: str
     wave: int
-    expected: Outcome
+    expected: Expected
     reason: str
 
     @property
-    def hit(self) -> bool:
-        return self.expected is not Outcome.RAN
+    def verdict(self) -> str:
+        """Whether the cache has it: hit, miss or maybe."""
+        match self.expected:
+            case Expected.RAN:
+                return "miss"
+            case Expected.MAYBE:
+                return "maybe"
+        return "hit"
 
 
 @dataclass(frozen=True)
@@ -42,5 +58,5 @@ class Plan:
         for row in plain["stages"]:
             hints = row["hints"] | {"tags": tuple(row["hints"]["tags"])}
             nodes.append(StageNode(row["name"], tuple(row["upstream"]), Hints(**hints)))
-        forecasts = [Forecast(**row | {"expected": Outcome(row["expected"])}) for row in plain["forecasts"]]
+        forecasts = [Forecast(**row | {"expected": Expected(row["expected"])}) for row in plain["forecasts"]]
         return cls(Dag({node.name: node for node in nodes}), {one.stage: one for one in forecasts})

@@ -23,7 +23,7 @@ from pipeline.artifacts import progress
 from pipeline.dag import StageNode
 from pipeline.dvc_process import DvcProcess
 from pipeline.outcome import Outcome
-from pipeline.plan import Plan
+from pipeline.plan import Expected, Plan
 from pipeline.request import Request
 from pipeline.stage import StageResult, run_stage
 from pipeline.workspace import Workspace
@@ -108,7 +108,10 @@ class Runner:
 
     def _immediate(self, name: str) -> bool:
         """Whether the outcome is known without a process: nothing changed, or a stage upstream is broken."""
-        return self._plan.forecasts[name].expected is Outcome.CACHED or bool(self._broken_upstream(name))
+        return bool(self._broken_upstream(name)) or (
+            self._plan.forecasts[name].expected is Expected.CACHED
+            and all(self.results[up].outcome is Outcome.CACHED for up in self._plan.dag.stages[name].upstream)
+        )
 
     def _broken_upstream(self, name: str) -> list[str]:
         return [up for up in self._plan.dag.stages[name].upstream if self.results[up].outcome in BROKEN]
@@ -223,7 +226,7 @@ class Runner:
         if result.message:
             return result.message
         forecast = self._plan.forecasts[name]
-        if result.outcome is Outcome.CACHED and forecast.expected is not Outcome.CACHED:
+        if result.outcome is Outcome.CACHED and forecast.expected is not Expected.CACHED:
             return f"inputs came out the same ({forecast.reason})"
         return forecast.reason
 

@@ -46,7 +46,7 @@ def main() -> None:
         model, tokenizer = build(model_params, read_demonstrations(shown), derive_seed(shared.seed, "model"))
     demonstrations = read_demonstrations(shown) if params.steps else []  # programs have none
     engine = TorchEngine(model.to(device), optimizer, params.learning_rate)
-    workspace = Workspace(SCRATCH, "base", stage.key(), check=stage.check_inputs)
+    workspace = Workspace(SCRATCH, "base", stage.key(), check=stage.check_before_save)
     session = Session(
         engine=engine,
         tokenizer=tokenizer,

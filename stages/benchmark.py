@@ -54,7 +54,7 @@ def main(
     samples = params.samples or about["samples"]
 
     policy = serve(params.url, weights) if params.url else open_policy(weights, rollout, precision, set_up(shared))
-    stage.check_inputs()
+    stage.check_before_save()
     journal = SCRATCH / "benchmark" / key / f"{hash_path(weights)}.jsonl"
     with tqdm(total=len(problems) * samples, desc=f"{name} {dataset}", unit="completion") as bar:
         records = evaluate(

@@ -56,7 +56,7 @@ def main(method: Method, replicate: Replicate = None, rate: Rate = None) -> None
             )
             sampled = draw(samples=params.samples, greedy=False)
             greedy = draw(samples=1, greedy=True) if step in ends else None
-            stage.check_inputs()
+            stage.check_before_save()
             write_json(row_file, curve_row(step, sampled, greedy, params, shared.seed))
         rows.append(read_json(row_file) | {"step": step})
 

@@ -2,18 +2,19 @@
 
 DVC records the params and code that it finds when a stage *ends*. Were they edited while the stage ran, the new values
 would be recorded against the old output and the cache would be wrong for ever. So a stage remembers what it started
-from and refuses to write its outputs when that has changed.
+from and refuses to write its outputs when that has changed. Of code it is the meaning that counts: other comments make
+the same outputs, so DVC may record the new text with them.
 """
 
 from __future__ import annotations
 
 import gc
-import hashlib
 import importlib
 import os
 import platform
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,6 +39,7 @@ from effopd.files import (
 )
 from effopd.params.section import ParamsError, Section, parse, read_yaml
 from stages import ROOT, SOURCES, guard
+from stages.meaning import meaning, means_the_same
 
 PARAMS = Path("params.yaml")
 MODELS = Path("models")
@@ -63,7 +65,8 @@ class Stage:
     """What one stage reads and writes: params, inputs and code as they were at the start; outputs, all at its end."""
 
     def __init__(self) -> None:
-        self._code = {file: hashlib.sha256(SOURCES[file]).hexdigest() for file in _project_modules()}
+        self._code = {file: SOURCES[file] for file in _project_modules()}
+        self._saved = self._times()
         self._params: dict[str, Any] = {}
         self._inputs: dict[Path, tuple[str, dict[str, Mark]]] = {}
         self._outputs: dict[Path, TemporaryDirectory[str]] = {}
@@ -105,10 +108,11 @@ class Stage:
         return self._temporary(path)
 
     def key(self, *purpose: str | int, without: tuple[str, ...] = ()) -> str:
-        """A hash of all that decides the results: params but those in `without`, inputs, code, versions, `purpose`."""
+        """A hash of all that decides the results: params but those in `without`, inputs, what the code means, versions,
+        `purpose`."""
         params = {key: value for key, value in self._params.items() if key not in without}
         inputs = {path.as_posix(): digest for path, (digest, _) in self._inputs.items()}
-        code = {path.relative_to(ROOT).as_posix(): digest for path, digest in self._code.items()}
+        code = {path.relative_to(ROOT).as_posix(): meaning(source) for path, source in self._code.items()}
         return sha256(canonical_json([list(purpose), params, inputs, code, environment(*self._engines())]))
 
     def _engines(self) -> list[str]:
@@ -116,27 +120,59 @@ class Stage:
         chosen = {str(self._params.get(key)) for key in ("engine.name", "rollout.engine", "teacher.engine")}
         return sorted(chosen & {"deepspeed", "vllm"} | ({"peft"} if self._params.get("engine.lora_rank") else set()))
 
-    def check_inputs(self) -> None:
+    def check_before_save(self) -> None:
         """To be called before anything is kept for a later run. Raises `StageError` where an input is not as it was.
 
-        An input that was swapped and put back counts, since nobody knows which of the two was read.
+        An edit of params or code is only said, as it may be undone before the end.
         """
-        for path, (_, before) in self._inputs.items():
-            if place := touched(path, before):
-                raise StageError(_changed(place))
+        self._check_inputs()
+        if self._saved == (now := self._times()):
+            return
+        self._saved = now
+        try:
+            edited = self._edited()
+        except ParamsError as error:
+            edited = str(error)
+        if edited:
+            print(f"warning: {edited}: unless that is undone, nothing will be written in the end", file=sys.stderr)
 
     def check_unchanged(self) -> None:
         """To be called before outputs are written. Raises `StageError` that names what changed since the start."""
+        if edited := self._edited():
+            raise StageError(_refused(edited, "; undo that, and it goes on from what is kept"))
+        self._check_inputs()
+
+    def _check_inputs(self) -> None:
+        """Raises `StageError` also for one that was swapped and put back: nobody knows which of the two was read."""
+        for path, (_, before) in self._inputs.items():
+            if place := touched(path, before):
+                raise StageError(_refused(f"{place} changed"))
+
+    def _edited(self) -> str | None:
+        """What has other params, or code of another meaning, than at the start."""
         values = read_yaml(PARAMS)
         for key, before in self._params.items():
             section, _, name = key.partition(".")
-            if (now := (values.get(section) or {}).get(name)) != before:
+            keys = values.get(section)
+            if (now := keys.get(name) if isinstance(keys, dict) else None) != before:
                 shown = " to ".join(one_line(repr(value), 100) for value in (before, now))
-                raise StageError(_changed(f"{PARAMS}: {key}", f" from {shown}"))
-        for file, digest in self._code.items():
-            if not file.exists() or hash_path(file) != digest:
-                raise StageError(_changed(str(_shown(file))))
-        self.check_inputs()
+                return f"{PARAMS}: {key} changed from {shown}"
+        for file, source in self._code.items():
+            try:
+                kept = means_the_same(file.read_bytes(), source)
+            except FileNotFoundError:
+                kept = False
+            if not kept:
+                return f"{_shown(file)} changed"
+        return None
+
+    def _times(self) -> list[int]:
+        """When params and code were last saved, as far as they are there."""
+        found = []
+        for file in (PARAMS, *self._code):
+            with suppress(FileNotFoundError):
+                found.append(file.stat().st_mtime_ns)
+        return found
 
     def publish(self) -> None:
         """Put all outputs in place, as a stage's last act; raises `StageError` instead where something has changed.
@@ -156,7 +192,7 @@ class Stage:
             self.check_unchanged()
             for path, before in written.items():
                 if stamps(path) != before:
-                    raise StageError(_changed(str(path)))
+                    raise StageError(_refused(f"{path} changed"))
 
     def _temporary(self, path: Path) -> Path:
         return Path(self._outputs[path].name, path.name)
@@ -205,5 +241,5 @@ def _shown(file: Path) -> Path:
     return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
 
 
-def _changed(what: str, how: str = "") -> str:
-    return f"{what} changed{how} while the stage ran; nothing was written, run the stage again"
+def _refused(why: str, advice: str = "") -> str:
+    return f"{why} while the stage ran{advice}; nothing was written, run the stage again"

@@ -65,7 +65,7 @@ def main(method: Method, replicate: Replicate = None, rate: Rate = None) -> None
                 max_new_tokens=rollout.max_new_tokens,
                 batch_size=evaluate.batch_size,
             )
-            stage.check_inputs()
+            stage.check_before_save()
             write_json(scores_file, graded.scores_NS.mean(-1).tolist())
         scores = read_json(scores_file)
         estimate = bootstrap(

@@ -106,7 +106,7 @@ class Trainee:
         return Session(
             engine=self.engine,
             tokenizer=self.tokenizer,
-            workspace=Workspace(SCRATCH, run, key, self.engine.rank, check=self.stage.check_inputs),
+            workspace=Workspace(SCRATCH, run, key, self.engine.rank, check=self.stage.check_before_save),
             live=LOGS / run,
             last_step=steps,
             kept_steps=checkpoint_steps(steps, self.params.trajectory.per_octave),

@@ -3,7 +3,8 @@
 The whole DAG is judged in one process. A stage is CACHED only where DVC's own comparison finds nothing changed and
 every stage upstream is CACHED too, so the flow need not start a process for it. RESTORED is followed through the
 run-cache: the outputs recorded there are the inputs of the next stage. Behind a stage that will run nothing can be
-known; what waits for it is forecast to run, though DVC keeps it cached when its new inputs are the same bytes.
+known: what waits for it and has not changed itself is forecast as MAYBE, since DVC keeps it cached when its new inputs
+are the same bytes.
 """
 
 # mypy: disable-error-code="import-untyped"
@@ -23,8 +24,7 @@ from dvc_data.hashfile.hash_info import HashInfo
 from dvc_data.hashfile.meta import Meta
 from dvc_data.hashfile.tree import Tree
 
-from pipeline.outcome import Outcome
-from pipeline.plan import Forecast, Plan
+from pipeline.plan import Expected, Forecast, Plan
 from pipeline.project.listings import Listings
 from pipeline.project.repository import opened, read_dag
 
@@ -43,7 +43,7 @@ def make_plan(root: Path, targets: tuple[str, ...] = (), *, force: bool = False)
             waves = dag.waves()
             forecasts = {}
             for name in dag.stages:
-                expected, reason = oracle.judge(behind[name], force=force)
+                expected, reason = oracle.judge(behind[name], force=force, steady=dag.stages[name].hints.steady)
                 forecasts[name] = Forecast(name, waves[name], expected, reason)
         oracle.listings.save()
     return Plan(dag, forecasts)
@@ -66,8 +66,15 @@ class _Oracle:
         self._hashes: dict[str, HashInfo] = {}
         self._rewritten: dict[str, tuple[Output | None, str]] = {}  # path -> output as restored, stage that writes it
 
-    def judge(self, stage: Stage, *, force: bool) -> tuple[Outcome, str]:
-        """What will happen to the stage, and the reason."""
+    def judge(self, stage: Stage, *, force: bool, steady: bool) -> tuple[Expected, str]:
+        """What will happen to the stage, and the reason. What a steady one has written counts as written again."""
+        expected, reason = self._judge(stage, force=force)
+        if steady and not any(out.status() for out in stage.outs):
+            for out in stage.outs:
+                self._rewritten.pop(out.fs_path, None)
+        return expected, reason
+
+    def _judge(self, stage: Stage, *, force: bool) -> tuple[Expected, str]:
         if force:
             return self._runs(stage, "forced")
         if stage.is_callback or stage.always_changed:
@@ -91,18 +98,19 @@ class _Oracle:
             changes += [f"output {out} {what}" for out in stage.outs for what in out.status().values()]
 
         if waits_for:
-            return self._runs(stage, _joined([*changes, f"after {_joined(sorted(waits_for), ', ')}"]))
+            expected = Expected.RAN if changes else Expected.MAYBE
+            return self._runs(stage, _joined([*changes, f"after {_joined(sorted(waits_for), ', ')}"]), expected)
         if not changes:
-            return Outcome.CACHED, "unchanged"
+            return Expected.CACHED, "unchanged"
         entry = self._finished_run(stage, restored)
         if entry is None:
             return self._runs(stage, _joined(changes))
         self._rewritten.update({out.fs_path: (out, stage.addressing) for out in entry.outs})
-        return Outcome.RESTORED, _joined(changes)
+        return Expected.RESTORED, _joined(changes)
 
-    def _runs(self, stage: Stage, reason: str) -> tuple[Outcome, str]:
+    def _runs(self, stage: Stage, reason: str, expected: Expected = Expected.RAN) -> tuple[Expected, str]:
         self._rewritten.update({out.fs_path: (None, stage.addressing) for out in stage.outs})
-        return Outcome.RAN, reason
+        return expected, reason
 
     def _writers(self, dep: Output) -> list[tuple[str, str]]:
         """(output path, stage) of everything upstream that will be new and overlaps with this dependency."""

@@ -50,8 +50,8 @@ def test_a_plan_is_printed_wave_by_wave_and_as_json(project: Project) -> None:
     project.set_param("score", "samples", 8)
     lines = plan(project).splitlines()
     assert [line for line in lines if line.startswith("wave")] == [f"wave {wave}" for wave in range(4)]
-    assert "  miss  score@0  RAN       score.samples: 4 -> 8" in lines
-    assert lines[-1] == "7 stages: 4 hit, 3 miss"
+    assert "  miss   score@0  RAN       score.samples: 4 -> 8" in lines
+    assert lines[-1] == "7 stages: 4 hit, 2 miss, 1 maybe"
     rows = json.loads(plan(project, "--json", "score@1"))
     assert [(row["wave"], row["stage"], row["expected"]) for row in rows] == [
         (0, "prepare", "CACHED"),
@@ -63,7 +63,9 @@ def test_a_plan_is_printed_wave_by_wave_and_as_json(project: Project) -> None:
 @pytest.mark.slow
 def test_an_override_is_planned_in_a_copy(project: Project) -> None:
     before = project.outputs(), project.read("params.yaml")
-    assert plan(project, "-S", "report.title=two words", "--experiment", "words").endswith("7 stages: 6 hit, 1 miss\n")
+    assert plan(project, "-S", "report.title=two words", "--experiment", "words").endswith(
+        "7 stages: 6 hit, 1 miss, 0 maybe\n"
+    )
     assert (project.outputs(), project.read("params.yaml")) == before
     assert not (project.root / ".dvc/tmp/prefect/runs/words").exists()
 

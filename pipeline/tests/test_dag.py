@@ -67,6 +67,7 @@ def test_hints_are_interpolated_and_typed(project: Project) -> None:
         ({"retry": 1}, "stages.notes.meta.prefect.retry: unknown hint"),
         ({"timeout": "soon"}, "stages.notes.meta.prefect.timeout: expected seconds or a duration"),
         ({"retries": -1}, "stages.notes.meta.prefect.retries: expected a whole number"),
+        ({"steady": 1}, "stages.notes.meta.prefect.steady: expected true or false"),
         ({"tags": "gpu"}, "stages.notes.meta.prefect.tags: expected a list"),
         ("gpu", "stages.notes.meta.prefect: expected a mapping"),
     ],

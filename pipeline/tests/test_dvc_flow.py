@@ -86,7 +86,7 @@ def test_a_flipped_param_runs_only_what_is_downstream_and_flipping_back_restores
     assert outcomes(state) == dict.fromkeys(ALL, "CACHED") | changed
     why = {row["stage"]: row["reason"] for row in table(state, "dvc-summary")}
     assert why["score@0"] == "score.samples: 4 -> 8"
-    assert [row["expected"] for row in table(state, "dvc-plan") if row["stage"] == "report"] == ["RAN"]
+    assert [row["expected"] for row in table(state, "dvc-plan") if row["stage"] == "report"] == ["MAYBE"]
 
     project.write("params.yaml", original)
     state = run(project)
@@ -104,6 +104,17 @@ def test_new_inputs_with_the_same_bytes_stop_the_wave(project: Project) -> None:
     state = run(project, targets="train@0")
     assert outcomes(state) == {"prepare": "RAN", "train@0": "CACHED"}
     assert "same" in table(state, "dvc-summary")[1]["reason"]
+
+
+def test_a_stage_that_is_steady_in_name_alone_does_no_harm(project: Project) -> None:
+    document = yaml.safe_load(project.read("dvc.yaml"))
+    document["stages"]["prepare"]["meta"] = {"prefect": {"steady": True}}
+    project.write("dvc.yaml", yaml.safe_dump(document))
+    project.write("raw.txt", "other data\n")
+    assert outcomes(run(project, targets="score")) == {
+        "prepare": "RAN", "train@0": "RAN", "train@1": "RAN", "score@0": "CACHED", "score@1": "CACHED"
+    }  # fmt: skip
+    assert "up to date" in project.dvc("status", "score")
 
 
 def test_a_failing_stage_skips_what_needs_it_and_nothing_else(cold: Project) -> None:

@@ -12,6 +12,7 @@ from pipeline.dvc_process import DvcProcess
 from pipeline.errors import PipelineError
 from pipeline.outcome import Outcome
 from pipeline.overrides import parse_overrides
+from pipeline.plan import Expected
 from pipeline.project.forecast import make_plan
 from pipeline.stage import run_stage
 from pipeline.workspace import choose_workspace
@@ -60,7 +61,7 @@ def test_a_copy_has_the_inputs_that_neither_git_nor_dvc_keeps_and_a_stage_runs_o
     copy = copied(dvc, owned, "score.samples=8")
     inputs = {"own/results.txt", "own/deep/a.txt", "own/deep/linked.txt", "loose-results.txt"}
     assert files(copy) == inputs | {"own/.gitignore", "own/README"}
-    assert make_plan(copy, ("notes",)).forecasts["notes"].expected is Outcome.RAN
+    assert make_plan(copy, ("notes",)).forecasts["notes"].expected is Expected.RAN
     assert run_stage(dvc, copy, "notes").outcome is Outcome.RAN
     assert (copy / "own/notes.txt").read_text() == "mine\na\nfrom elsewhere\n"
     assert not (owned.root / "own/notes.txt").exists()

@@ -80,7 +80,7 @@ def test_more_steps_continue_an_earlier_run(project: Project) -> None:
         (lambda project: project.set_param("opd", "loss", "forward_kl"), "params.yaml: opd.loss"),
         (
             lambda project: project.write(
-                "effopd/losses/tokens.py", project.read("effopd/losses/tokens.py") + "# an edit\n"
+                "effopd/losses/tokens.py", project.read("effopd/losses/tokens.py") + "EDITED = True\n"
             ),
             "effopd/losses/tokens.py",
         ),
@@ -100,13 +100,27 @@ def test_an_edit_while_a_stage_runs_fails_it_and_caches_nothing(project: Project
     assert not (project.root / "models/opd-0").exists()
 
 
+def comment(project: Project, file: str) -> None:
+    project.write(file, f"# {len(project.read(file))} bytes before this line\n{project.read(file)}")
+
+
 def test_what_does_not_matter_to_a_stage_may_change_while_it_runs(project: Project) -> None:
     project.set_param("opd", "steps", 40)
     process = start(project, "opd@0")
     wait_until(lambda: process.poll() is not None or trained_steps(project, "opd@0") >= 9)
     project.set_param("report", "title", "edited meanwhile")
+    comment(project, "effopd/losses/tokens.py")
     said, _ = process.communicate(timeout=300)
     assert process.returncode == 0, said
+    assert "didn't change, skipping" in project.dvc("repro", "--single-item", "opd@0")
+
+
+def test_a_comment_trains_nothing_again(project: Project) -> None:
+    before = weights(project, "opd@0")
+    comment(project, "effopd/losses/tokens.py")
+    said = project.dvc("repro", "--single-item", "opd@0")
+    assert "Running stage" in said and "| 8/8 " in said and "| 0/8 " not in said, "every step was there"
+    assert weights(project, "opd@0") == before
 
 
 def test_a_damaged_checkpoint_is_named(project: Project) -> None:

@@ -108,6 +108,21 @@ def test_each_key_reruns_exactly_the_stages_that_read_it(project: Project) -> No
     assert wrong == {}
 
 
+LEFT = (".{}.swp", "{}~", ".#{}", "#{}#", ".DS_Store", "._{}", "Thumbs.db", ".ipynb_checkpoints/{}")
+"""What editors and file managers leave beside a file of this name."""
+
+
+def test_what_editors_leave_beside_the_files_reruns_nothing(project: Project) -> None:
+    stages = yaml.safe_load(project.read("dvc.yaml"))["stages"].values()
+    folders = {dep for stage in stages for dep in stage.get("deps", []) if (project.root / dep).is_dir()}
+    assert {"effopd/params", "data/sources"} <= folders
+    for folder in folders:
+        for name in LEFT:
+            project.write(f"{folder}/{name.format('rows.py')}", "left by an editor\n")
+    with Repo(project.root.as_posix()) as repo:
+        assert repo.status() == {}
+
+
 @pytest.mark.parametrize(
     ("section", "key", "values", "added"),
     [

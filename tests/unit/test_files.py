@@ -323,6 +323,18 @@ def test_a_file_has_the_hash_that_every_other_tool_gives_it(tmp_path: Path) -> N
     assert hash_path(tmp_path / "a") == hashlib.sha256(b"abc" * 1000).hexdigest()
 
 
+def test_what_python_editors_and_file_managers_leave_in_a_folder_is_not_of_its_content(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    (folder / ".ipynb_checkpoints").mkdir(parents=True)
+    (folder / "rows.jsonl").write_text("{}")
+    content, before = hash_path(folder), marks(folder)
+    for name in (".rows.jsonl.swp", "rows.jsonl~", ".DS_Store", "._rows.jsonl", "#rows.jsonl#", ".ipynb_checkpoints/a"):
+        (folder / name).write_text("left")
+    assert hash_path(folder) == content and touched(folder, before) is None
+    (folder / "rows.jsonl.new").write_text("{}")
+    assert hash_path(folder) != content and touched(folder, before) == str(folder / "rows.jsonl.new")
+
+
 def test_a_folders_hash_sees_names_contents_and_places_and_nothing_else(tmp_path: Path) -> None:
     def folder(content: dict[str, str], name: str) -> str:
         for path, text in content.items():

@@ -22,6 +22,7 @@ from effopd.sandbox.run import SandboxError
 from effopd.trajectory import layout
 from stages import harness, seconds, timing
 from stages.harness import Stage, StageError
+from stages.meaning import means_the_same
 from stages.training import TrainingParams, build_engine
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
@@ -106,6 +107,10 @@ def begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     for name in ("data/read.txt", "made/old.txt"):
         Path(name).parent.mkdir()
         Path(name).write_text("old")
+    code = tmp_path / "code.py"
+    code.write_text("RATE = 1\n")
+    monkeypatch.setattr(harness, "SOURCES", {code: code.read_bytes()})
+    monkeypatch.setattr(harness, "_project_modules", lambda: [code])
     stage = Stage()
     stage.params("report", ReportParams)
     stage.input("data/read.txt")
@@ -130,6 +135,7 @@ def test_outputs_show_when_all_are_there_and_nothing_has_changed(begun: Stage) -
 
 EDITS: dict[str, Callable[[], object]] = {
     "params.yaml: report.title changed from": lambda: edit("params.yaml", "title: On", "title: Off"),
+    "code.py changed": lambda: edit("code.py", "1", "2"),
     "data/read.txt changed": lambda: edit("data/read.txt", "old", "new"),
     "data/read.txt changed while": lambda: (
         shutil.copy2("data/read.txt", "kept"), edit("data/read.txt", "old", "x"), shutil.copy2("kept", "data/read.txt"),
@@ -172,10 +178,65 @@ def test_an_output_that_is_written_to_while_it_is_flushed_is_not_published(
     assert made() == {"old.txt": "old"}
 
 
-def test_a_param_that_the_stage_does_not_read_may_change(begun: Stage) -> None:
-    edit("params.yaml", "samples: 4", "samples: 5")
+@pytest.mark.parametrize(
+    ("file", "before", "after"), [("params.yaml", "samples: 4", "samples: 5"), ("code.py", "RATE", "# a rate\nRATE")]
+)
+def test_params_that_the_stage_does_not_read_and_comments_may_change(
+    begun: Stage, file: str, before: str, after: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit(file, before, after)
+    begun.check_before_save()
+    begun.publish()
+    assert made()["old.txt"] == "new" and capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after", "said"),
+    [
+        ("params.yaml", "title: On", "title: Off", "params.yaml: report.title changed from"),
+        ("params.yaml", "report:", "report: [", "params.yaml: not valid YAML"),
+        ("params.yaml", "report:", "report: 1\nrest:", "params.yaml: report.title changed from"),
+        ("code.py", "1", "2", "code.py changed"),
+        ("code.py", "= 1", "= (", "code.py changed"),
+    ],
+)
+def test_an_edit_is_said_once_at_the_next_save_and_may_be_undone(
+    begun: Stage, capsys: pytest.CaptureFixture[str], file: str, before: str, after: str, said: str
+) -> None:
+    content = Path(file).read_text()
+    edit(file, before, after)
+    for _ in range(2):
+        begun.check_before_save()
+    line = capsys.readouterr().err
+    assert line.startswith(f"warning: {said}") and "unless that is undone" in line and line.count("\n") == 1
+    Path(file).write_text(content)
+    begun.check_before_save()
+    assert capsys.readouterr().err == ""
     begun.publish()
     assert made()["old.txt"] == "new"
+
+
+TEXT = '"""A module."""\n\n\ndef rate(step):\n    """At a step."""\n    return step * 2  # twice\n'
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        (TEXT.replace("  # twice", ""), True),
+        (TEXT.replace("At a step.", "The rate."), True),
+        (TEXT.replace('    """At a step."""\n', ""), True),
+        (TEXT.replace('"""A module."""\n', "# a module\n"), True),
+        (TEXT.replace("step * 2", "(step\n            * 2)"), True),
+        (TEXT.replace("2", "3"), False),
+        (TEXT.replace("2", "2.0"), False),
+        (TEXT.replace("return step", 'return "" or step'), False),
+        (TEXT.replace("step", "time"), False),
+        (TEXT + "if", False),
+        (TEXT + "\0", False),
+    ],
+)
+def test_code_is_known_by_what_it_means(other: str, same: bool) -> None:
+    assert means_the_same(TEXT.encode(), other.encode()) is same
 
 
 @pytest.mark.parametrize(
