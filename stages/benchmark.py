@@ -46,7 +46,7 @@ def main(
     if not params.allow_unsandboxed:
         _check_gradable(problems)
     if not params.url:
-        rollout = stage.params("rollout", RolloutParams, unused=("max_new_tokens", "mismatch_budget"))
+        rollout = stage.params("rollout", RolloutParams, unused=("gpu_memory", "max_new_tokens", "mismatch_budget"))
         precision = stage.params("engine", EngineParams, unused=ALL_BUT_PRECISION).precision
     key = stage.key(without=("benchmark.samples", "benchmark.batch_size", "evaluate.confidence"))
     folder = stage.input(MODELS / name)

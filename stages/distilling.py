@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from effopd.files import hash_path
 from effopd.models.source import fetch
@@ -17,7 +18,7 @@ from effopd.teachers.routed import RoutedTeacher
 from effopd.teachers.start import Student, start_local, start_served
 from effopd.train.distill import Search, distill
 from effopd.train.judgement import Teacher
-from stages.harness import MODELS, PARAMS, Stage
+from stages.harness import MODELS, PARAMS, Stage, Unread
 from stages.training import Trainee, TrainingParams, make_trainee, publish
 
 
@@ -25,7 +26,7 @@ from stages.training import Trainee, TrainingParams, make_trainee, publish
 class DistillingParams(TrainingParams):
     """The sections that every distilling stage reads."""
 
-    teacher: TeacherParams
+    teacher: Annotated[TeacherParams, Unread("gpu_memory")]
     opd: OPDParams
 
 

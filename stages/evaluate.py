@@ -30,7 +30,7 @@ def main(method: Method, replicate: Replicate = None, rate: Rate = None) -> None
     name = named(method, replicate, rate)
     shared = stage.params("run", RunParams, unused=("replicates",))
     params = stage.params("evaluate", EvaluateParams)
-    rollout = stage.params("rollout", RolloutParams)
+    rollout = stage.params("rollout", RolloutParams, unused=("gpu_memory", "mismatch_budget"))
     precision = stage.params("engine", EngineParams, unused=ALL_BUT_PRECISION).precision
     problems = read_problems(stage.input("data/test.parquet"))
     done = SCRATCH / "evaluation" / stage.key()  # rows by weights: only new ones are evaluated

@@ -84,13 +84,16 @@ class Stage:
     def read(self, table: type[Table], **unused: tuple[str, ...]) -> Table:
         """Every section that `table` lists, a dataclass whose fields are named and typed like sections.
 
-        unused: by section, the keys of it that this stage does not depend on, beside those that the table leaves out.
+        unused: by section, the keys of it that this stage does not depend on, beside those that the table leaves out
+        and those that are idle at the present values.
         """
-        found = {}
+        found: dict[str, Section] = {}
         for name, hint in get_type_hints(table, include_extras=True).items():
             section, *left_out = get_args(hint) or (hint,)
             keys = [key for unread in left_out for key in unread.keys]
             found[name] = self.params(name, section, unused=(*keys, *unused.get(name, ())))
+            for key in found[name].idle():
+                self._params.pop(f"{name}.{key}", None)
         return table(**found)
 
     def input(self, path: str | Path) -> Path:

@@ -39,7 +39,7 @@ def main(method: Method, replicate: Replicate = None, rate: Rate = None) -> None
     shared = stage.params("run", RunParams, unused=("replicates",))
     evaluate = stage.params("evaluate", EvaluateParams, unused=("samples", "pass_at"))
     params = stage.params("interventions", InterventionParams, unused=("methods",))
-    rollout = stage.params("rollout", RolloutParams)
+    rollout = stage.params("rollout", RolloutParams, unused=("gpu_memory", "mismatch_budget"))
     precision = stage.params("engine", EngineParams, unused=ALL_BUT_PRECISION).precision
     problems = read_problems(stage.input("data/test.parquet"))
     done = SCRATCH / "interventions" / stage.key()  # scores by weights: runs share the base, a killed stage goes on

@@ -50,8 +50,8 @@ class TrainingParams:
 
     run: Annotated[RunParams, Unread("replicates")]
     optimizer: OptimizerParams
-    engine: EngineParams
-    rollout: RolloutParams
+    engine: Annotated[EngineParams, Unread("hostfile")]
+    rollout: Annotated[RolloutParams, Unread("gpu_memory")]
     trajectory: TrajectoryParams
 
 

@@ -24,6 +24,10 @@ class OPDParams(Section):
     sweep: list[float] = Field(min_length=1)
     sweep_steps: int = Field(ge=1)
 
+    def idle(self) -> tuple[str, ...]:
+        readers = {"importance_cap": {"sampled", "exopd"}, "exopd_lambda": {"exopd"}, "jsd_beta": {"jsd"}}
+        return tuple(key for key, losses in readers.items() if self.loss not in losses)
+
     @field_validator("sweep", mode="before")
     @classmethod
     def _written_as_in_the_names_of_runs(cls, sweep: Any) -> Any:

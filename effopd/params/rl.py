@@ -23,6 +23,15 @@ class RLParams(Section):
     gae_lambda: float = Field(ge=0, le=1)
     value_clip: float = Field(gt=0)
 
+    def idle(self) -> tuple[str, ...]:
+        match self.algorithm:
+            case "grpo":
+                return ("clip_high", "critic_learning_rate", "gae_lambda", "value_clip")
+            case "dapo":
+                return ("kl_coefficient", "critic_learning_rate", "gae_lambda", "value_clip")
+            case "ppo":
+                return ("clip_high",)
+
     @model_validator(mode="after")
     def _groups_can_be_compared(self) -> RLParams:
         if self.group_size == 1 and self.algorithm != "ppo":

@@ -21,6 +21,10 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
+    def idle(self) -> tuple[str, ...]:
+        """The keys that nothing reads at the present values of the others."""
+        return ()
+
 
 def _a_pin(revision: str) -> str:
     if revision and not re.fullmatch("[0-9a-f]{40}", revision):

@@ -115,9 +115,17 @@ def test_what_does_not_matter_to_a_stage_may_change_while_it_runs(project: Proje
     assert "didn't change, skipping" in project.dvc("repro", "--single-item", "opd@0")
 
 
-def test_a_comment_trains_nothing_again(project: Project) -> None:
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda project: comment(project, "effopd/losses/tokens.py"),
+        lambda project: project.set_param("opd", "jsd_beta", 0.25),
+    ],
+    ids=["a comment", "a param of another loss"],
+)
+def test_what_does_not_matter_trains_nothing_again(project: Project, edit) -> None:
     before = weights(project, "opd@0")
-    comment(project, "effopd/losses/tokens.py")
+    edit(project)
     said = project.dvc("repro", "--single-item", "opd@0")
     assert "Running stage" in said and "| 8/8 " in said and "| 0/8 " not in said, "every step was there"
     assert weights(project, "opd@0") == before

@@ -13,6 +13,7 @@ from typing import get_type_hints
 import pytest
 import tiny
 import torch
+from ruamel.yaml import YAML
 from transformers import PreTrainedModel
 
 from effopd.models.critic import make_critic
@@ -21,8 +22,10 @@ from effopd.params.section import ParamsError, parse, read_yaml
 from effopd.sandbox.run import SandboxError
 from effopd.trajectory import layout
 from stages import harness, seconds, timing
+from stages.distilling import DistillingParams
 from stages.harness import Stage, StageError
 from stages.meaning import means_the_same
+from stages.rl import RLStageParams
 from stages.training import TrainingParams, build_engine
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
@@ -214,6 +217,33 @@ def test_an_edit_is_said_once_at_the_next_save_and_may_be_undone(
     assert capsys.readouterr().err == ""
     begun.publish()
     assert made()["old.txt"] == "new"
+
+
+def test_a_training_stage_depends_on_the_params_that_its_own_choices_leave_a_meaning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def key(**changed: object) -> str:
+        values = read_yaml(PARAMS)
+        for name, value in {"rl__algorithm": "grpo", "opd__loss": "reverse_kl", **changed}.items():
+            section, _, key = name.partition("__")
+            values[section][key] = value
+        with Path("params.yaml").open("w") as file:
+            YAML().dump(values, file)
+        stage = Stage()
+        stage.read(DistillingParams)
+        stage.read(RLStageParams)
+        return stage.key()
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(harness, "SCRATCH", tmp_path / "scratch")
+    monkeypatch.setattr(harness, "_project_modules", lambda: [])
+    for name in ("rollout__gpu_memory", "teacher__gpu_memory", "opd__jsd_beta", "rl__critic_learning_rate"):
+        assert key(**{name: 0.123}) == key(), name
+    assert key(engine__hostfile="machines") == key()
+    assert key(rl__clip_high=0.7) == key() and key(rl__kl_coefficient=0.7) != key()
+    for choice, name in [("opd__loss", "jsd"), ("rl__algorithm", "ppo"), ("opd__loss", "exopd")]:
+        read = {"jsd": "opd__jsd_beta", "ppo": "rl__critic_learning_rate", "exopd": "opd__exopd_lambda"}[name]
+        assert key(**{choice: name, read: 0.123}) != key(**{choice: name}), name
 
 
 TEXT = '"""A module."""\n\n\ndef rate(step):\n    """At a step."""\n    return step * 2  # twice\n'
