@@ -12,7 +12,7 @@ from pipeline.dvc_process import DvcProcess
 from pipeline.errors import PipelineError
 from pipeline.overrides import Override, apply_overrides
 from pipeline.settings import folder
-from pipeline.workspace import Workspace, exclusive
+from pipeline.workspace import Workspace, exclusive, repository
 
 PARAMS = "params.yaml"
 LOOKOUT = ".lookout"  # marks a copy that only a plan has made
@@ -46,8 +46,8 @@ def copy_to_look_at(dvc: DvcProcess, workspace: Workspace, overrides: tuple[Over
     Raises PipelineError where a run is at work in it, which must not have it changed under it.
     """
     with exclusive(workspace, wait=False, say=print):
-        lookout = workspace.root.with_suffix(LOOKOUT)
-        if not workspace.root.exists():
+        lookout = workspace.clone.with_suffix(LOOKOUT)
+        if not workspace.clone.exists():
             lookout.touch()
         try:
             prepare_copy(dvc, workspace, overrides)
@@ -63,7 +63,7 @@ def sweep_leftovers(origin: Path) -> None:
     for part in (own, own / "listings", own / "reports", own / "runs"):
         sweep(part)
     for lookout in (own / "runs").glob(f"*{LOOKOUT}"):
-        place = Workspace(lookout.with_suffix(""), origin, lookout.stem)
+        place = Workspace(origin, lookout.stem)
         with contextlib.suppress(PipelineError), exclusive(place, wait=False, say=print):
             _leave(lookout)
 
@@ -77,8 +77,8 @@ def _leave(lookout: Path) -> None:
 
 def _copy_files(workspace: Workspace) -> set[str]:
     """Make the copy a clone at the same commit, holding the files that git tracks or would track in the workspace;
-    returns their names."""
-    origin, root = workspace.origin, workspace.root
+    returns the names of those below the project."""
+    origin, root = repository(workspace.origin), workspace.clone
     try:
         head = git(origin, "rev-parse", "HEAD").strip()
     except PipelineError as error:
@@ -104,7 +104,8 @@ def _copy_files(workspace: Workspace) -> set[str]:
             shutil.copy2(source, target, follow_symlinks=False)
         else:
             target.unlink(missing_ok=True)  # deleted in the workspace, though git still tracks it
-    return theirs
+    below = {Path(name) for name in theirs if (origin / name).is_relative_to(workspace.origin)}
+    return {(origin / name).relative_to(workspace.origin).as_posix() for name in below}
 
 
 def check_identity(workspace: Workspace) -> None:
@@ -122,7 +123,7 @@ def check_identity(workspace: Workspace) -> None:
 def save_experiment(workspace: Workspace) -> None:
     """Keep a finished copy as the DVC experiment of its name, for `dvc exp show` and `dvc exp apply` by the user."""
     run_dvc(workspace, "exp", "save", "--quiet", "--force", "--name", workspace.name)
-    git(workspace.origin, "fetch", "--quiet", str(workspace.root), "+refs/exps/*:refs/exps/*")
+    git(workspace.origin, "fetch", "--quiet", str(workspace.clone), "+refs/exps/*:refs/exps/*")
 
 
 def _git_files(root: Path) -> set[str]:

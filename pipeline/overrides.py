@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ruamel.yaml import YAML
@@ -25,13 +26,14 @@ class Override:
 
 
 def parse_overrides(line: str) -> tuple[Override, ...]:
-    """Split `a.b=1 c='two words'` as a shell would. Raises PipelineError for a word that is not key=value."""
+    """Split `a.b=1 c='two words' d=[1, 2]` as a shell would, but for blanks in a list. Raises PipelineError for a word
+    that is not key=value."""
     try:
         words = shlex.split(line)
     except ValueError as error:
         raise PipelineError(f"overrides: {error} in {line!r}") from error
     overrides = []
-    for word in words:
+    for word in _whole_lists(words):
         key, equals, text = word.partition("=")
         if not equals or not all(key.split(".")):
             raise PipelineError(f"overrides: {word!r} is not of the form section.key=value")
@@ -41,6 +43,18 @@ def parse_overrides(line: str) -> tuple[Override, ...]:
         if keys.count(key) > 1:
             raise PipelineError(f"overrides: {key} is given twice")
     return tuple(overrides)
+
+
+def _whole_lists(words: list[str]) -> Iterator[str]:
+    """The words, but those between a bracket that opens and the one that closes it as one."""
+    pending = ""
+    for word in words:
+        pending = f"{pending} {word}" if pending else word
+        if pending.count("[") <= pending.count("]"):
+            yield pending
+            pending = ""
+    if pending:
+        yield pending
 
 
 def name_of(overrides: tuple[Override, ...]) -> str:

@@ -25,10 +25,19 @@ class Workspace:
     """Where the stages run, and the Python that runs them and DVC. A copy has a name and belongs to the user's own
     workspace, `origin`."""
 
-    root: Path
     origin: Path
     name: str = ""
     python: str = sys.executable
+
+    @property
+    def root(self) -> Path:
+        """The folder of the project, which may lie deep in its git repository."""
+        return self.clone / self.origin.relative_to(repository(self.origin)) if self.name else self.origin
+
+    @property
+    def clone(self) -> Path:
+        """A copy's own git repository."""
+        return folder(self.origin) / "runs" / self.name
 
     @property
     def lock_path(self) -> Path:
@@ -48,11 +57,16 @@ def choose_workspace(root: Path, overrides: tuple[Override, ...] = (), experimen
     """The user's own workspace, or a copy when the run has overrides or a name; nothing is created yet."""
     python = interpreter(root)
     if not overrides and not experiment:
-        return Workspace(root=root, origin=root, python=python)
+        return Workspace(root, python=python)
     name = experiment or name_of(overrides)
     if not NAME.fullmatch(name):
         raise PipelineError(f"experiment: {name!r}: use letters, digits, '-' and '_'")
-    return Workspace(root=folder(root) / "runs" / name, origin=root, name=name, python=python)
+    return Workspace(root, name, python)
+
+
+def repository(root: Path) -> Path:
+    """The git repository that a project lies in; the project itself where there is none."""
+    return next((parent for parent in (root, *root.parents) if (parent / ".git").exists()), root)
 
 
 _claimed: dict[Path, int] = {}

@@ -43,6 +43,8 @@ def applied(line: str) -> str:
         ("'run.rates=[1e-5, 2]'", "[1.0e-4, 3.0e-4]", "[1.0e-05, 2]"),
         ("'run.steps=[4]'", "\n      - 1\n      - 2", "\n      [4]"),
         ("run.note=text", "null", '"text"'),
+        ("run.rates=[1e-5, 2]", "[1.0e-4, 3.0e-4]", "[1.0e-05, 2]"),
+        ("run.steps=[ 2,\n 4 ]", "\n      - 1\n      - 2", "\n      [2, 4]"),
     ],
 )
 def test_only_the_named_value_changes_and_yaml_1_1_and_1_2_read_it_alike(line: str, old: str, new: str) -> None:
@@ -125,6 +127,8 @@ def test_several_overrides_apply_together() -> None:
         ("=7", "'=7' is not of the form section.key=value"),
         ("run.seed=1 run.seed=2", "run.seed is given twice"),
         ("run.name='open", "No closing quotation"),
+        ("run.rates=[1, 2 run.seed=7", "run.rates: '[1, 2 run.seed=7' is not YAML"),
+        ("run.rates=1, 2", "'2' is not of the form section.key=value"),
     ],
 )
 def test_a_mistake_is_refused_in_one_line_that_names_it(line: str, complaint: str) -> None:
