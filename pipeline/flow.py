@@ -27,6 +27,7 @@ from pipeline.errors import PipelineError
 from pipeline.ghosts import alive
 from pipeline.outcome import Outcome
 from pipeline.quick import end_without_heartbeat
+from pipeline.quiet import end_without_traceback
 from pipeline.request import Request, read_request
 from pipeline.runner import Runner, watch_for_cancellation
 from pipeline.settings import read_settings
@@ -34,6 +35,7 @@ from pipeline.stage import StageResult
 from pipeline.workspace import CANCELLED, Workspace, choose_workspace, exclusive
 
 end_without_heartbeat()
+end_without_traceback()
 
 
 @flow(name="dvc-repro", persist_result=False)
