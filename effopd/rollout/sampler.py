@@ -40,11 +40,12 @@ class Rollout:
 
 
 def take(rollout: Rollout, rows: slice) -> Rollout:
-    """Some rows, cut to their own longest completion."""
+    """Some rows, cut to their own longest prompt and completion."""
     width = int(rollout.lengths_B[rows].max())
+    padding = rollout.prompts_BP.shape[1] - int(rollout.prompt_mask_BP[rows].sum(-1).max())
     return Rollout(
-        prompts_BP=rollout.prompts_BP[rows],
-        prompt_mask_BP=rollout.prompt_mask_BP[rows],
+        prompts_BP=rollout.prompts_BP[rows, padding:],
+        prompt_mask_BP=rollout.prompt_mask_BP[rows, padding:],
         tokens_BT=rollout.tokens_BT[rows, :width],
         mask_BT=rollout.mask_BT[rows, :width],
         logprobs_BT=rollout.logprobs_BT[rows, :width],

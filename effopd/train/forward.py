@@ -66,7 +66,7 @@ def _forward(model: Any, rollout: Rollout, logits_to_keep: int) -> Any:
 
 
 def chunks(rollout: Rollout, size: int) -> Iterator[tuple[slice, Rollout]]:
-    """The rollout in pieces of at most `size` sequences, each cut to its own longest completion."""
+    """The rollout in pieces of at most `size` sequences, each cut to its own longest prompt and completion."""
     for start in range(0, len(rollout.texts), size):
         rows = slice(start, start + size)
         yield rows, take(rollout, rows)

@@ -59,6 +59,9 @@ def test_chunks_hold_every_unmasked_token_once_and_give_the_same_logits(
             assert len(chunk.texts) <= size
             width = int(chunk.lengths_B.max())
             assert chunk.tokens_BT.shape[1] == width
+            longest = max(len(tiny.tokenizer()(prompt)["input_ids"]) for prompt in PROMPTS[rows])
+            assert chunk.prompts_BP.shape[1] == chunk.prompt_mask_BP.shape[1] == longest
+            assert chunk.prompt_mask_BP.sum().item() == rollout.prompt_mask_BP[rows].sum().item()
             assert chunk.lengths_B.equal(rollout.lengths_B[rows])
             assert chunk.texts == rollout.texts[rows]
             assert chunk.truncated_B.equal(rollout.truncated_B[rows])
