@@ -132,7 +132,7 @@ def sample(
             kept = going_A.nonzero()[:, 0]
             alive_A, next_A = alive_A[kept], next_A[kept]
             attention, positions = attention[kept], positions[kept]
-            cache.batch_select_indices(kept)
+            cache.reorder_cache(kept)  # which keeps the rows it is given, recurrent states too
         if len(alive_A) == 0:
             break
         inputs, positions = next_A[:, None], positions[:, -1:] + 1

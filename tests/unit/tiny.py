@@ -122,8 +122,9 @@ def model(seed: int = 0, alphabet: str = ALPHABET, sharpness: float = 1.2, layer
 
 def double(source: PreTrainedModel) -> PreTrainedModel:
     """A float64 copy: the second implementation's model."""
-    copy = type(source)(source.config)
+    copy = type(source)(deepcopy(source.config))
     copy.load_state_dict(source.state_dict())
+    copy.set_experts_implementation("eager")  # the others multiply in float32 at most
     return copy.double().eval()
 
 
