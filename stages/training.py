@@ -17,7 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from effopd.files import link_or_copy
 from effopd.models.lora import add_factors
-from effopd.models.store import load_model, load_tokenizer
+from effopd.models.store import load_model, load_tokenizer, published
 from effopd.params.engine import EngineParams
 from effopd.params.optimizer import OptimizerParams
 from effopd.params.rollout import RolloutParams
@@ -40,8 +40,6 @@ from stages.harness import LOGS, MODELS, PARAMS, SCRATCH, Stage, Unread, run
 from stages.machine import set_up
 
 BASE = MODELS / "base"
-PROBE_TOLERANCE = 1e-3
-"""Mean |Δ log-probability| between vLLM and the trainer, both in float32; kernels differ by some 1e-6."""
 
 
 @dataclass(frozen=True)
@@ -171,11 +169,11 @@ def build_sampler(engine: Engine, params: TrainingParams, base: Path, tokenizer:
         return VLLMSampler(
             start_vllm(base, precision, rollout.gpu_memory, sleeps=True),
             engine.model,
-            engine.each_weight,
+            lambda: published(engine.module, engine.each_weight()),
             tokenizer,
             rollout.max_new_tokens,
-            tolerance=PROBE_TOLERANCE if precision == "float32" else rollout.mismatch_budget,
-            device=engine.device,
+            precision,
+            engine.device,
         )
     if params.engine.name == "deepspeed" and params.engine.zero_stage == 3:
         return CopySampler(load_model(base).to(engine.device), engine.each_weight, tokenizer, rollout.max_new_tokens)

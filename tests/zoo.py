@@ -45,7 +45,7 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "gemma2": ("gemma2", GEMMA | {"final_logit_softcapping": 3.0}),
     "gemma3": ("gemma3_text", GEMMA),
     "granite": ("granite", {"logits_scaling": 8.0, "embedding_multiplier": 2.0, "residual_multiplier": 0.3}),
-    "cohere": ("cohere", {"logit_scale": 0.25}),
+    "cohere": ("cohere", TIED | {"logit_scale": 0.25}),
     "olmo2": ("olmo2", {}),
     "phi3": ("phi3", {}),
     "gpt2": ("gpt2", {"n_embd": 64, "n_layer": 2, "n_head": 2, "n_positions": CONTEXT}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -80,6 +81,12 @@ def save_checkpoint(
         (folder / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         tokenizer.save_pretrained(folder)
         save_weights(folder / WEIGHTS, revert_weight_conversion(model, {**weights, **persistent_buffers(model)}))
+
+
+def published(model: PreTrainedModel, parameters: Iterable[tuple[str, Tensor]]) -> Iterator[tuple[str, Tensor]]:
+    """Parameters of `model`, and its buffers, as the files of a checkpoint name and shape them, one after another."""
+    for name, tensor in chain(parameters, persistent_buffers(model).items()):
+        yield from revert_weight_conversion(model, {name: tensor.detach()}).items()
 
 
 @torch.no_grad()

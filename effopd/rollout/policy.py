@@ -16,7 +16,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from effopd.models.store import load_model, load_tokenizer, put_weights
 from effopd.params.rollout import RolloutParams
 from effopd.rollout.sampler import Rollout, sample
-from effopd.rollout.vllm import give_weights, sample_with_vllm, start_vllm
+from effopd.rollout.vllm import check_agreement, probe, sample_with_vllm, start_vllm
+from effopd.rollout.vllm_weights import VLLMWeights
 
 
 class Policy(Protocol):
@@ -48,22 +49,29 @@ class VLLMPolicy:
 
     llm: Any
     tokenizer: PreTrainedTokenizerBase
+    inside: VLLMWeights
 
     def sample(self, prompts: Sequence[str], max_new_tokens: int, uniforms_BT: NDArray[np.float64] | None) -> Rollout:
         return sample_with_vllm(self.llm, self.tokenizer, prompts, max_new_tokens, uniforms_BT)
 
     def put(self, weights: Mapping[str, Tensor]) -> None:
-        """Go on with these weights, given by name; a tied head follows its embedding."""
-        give_weights(self.llm, weights.items())
+        """Go on with these weights, given by name; a tied head follows its embedding. Raises `StaleWeightsError`."""
+        self.inside.give(weights.items, "evaluation")
 
 
 def open_policy(folder: Path, params: RolloutParams, precision: str, device: torch.device) -> ModelPolicy | VLLMPolicy:
     """The model in `folder`, run by the engine that samples in training.
 
     precision: "float32" or "bfloat16". device: a transformers model's; vLLM finds its own. Raises `DataError` for a
-    damaged model and `ParamsError` where vLLM cannot run it.
+    damaged model, `ParamsError` where vLLM cannot run it, and `StaleWeightsError` where it computes something else.
     """
     tokenizer = load_tokenizer(folder)
     if params.engine == "vllm":
-        return VLLMPolicy(start_vllm(folder, precision, params.gpu_memory), tokenizer)
+        model = load_model(folder, precision).to(device)
+        expected_L = probe(model, model.config.get_text_config().vocab_size, device)
+        del model
+        torch.cuda.empty_cache()  # vLLM asks the device for what is free
+        llm = start_vllm(folder, precision, params.gpu_memory)
+        check_agreement(llm, expected_L, precision, f"{folder}")
+        return VLLMPolicy(llm, tokenizer, VLLMWeights(llm))
     return ModelPolicy(load_model(folder, precision).to(device), tokenizer)

@@ -1,13 +1,14 @@
 """Sampling by vLLM inside the trainer's process, its weights overwritten in place after every change.
 
-vLLM is imported when it is started, so that nothing here is needed by runs that sample with transformers. Before it
-samples, a probe scores one short text with vLLM and with the trainer's model: stale weights cannot go unnoticed.
+vLLM is imported when it is started, so that nothing here is needed by runs that sample with transformers. That it has
+the trainer's weights is looked at after every change; before it samples, a probe scores one short text with vLLM and
+with the trainer's model, so that an architecture which the two compute differently cannot go unnoticed.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +18,24 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from effopd.errors import one_line
 from effopd.models.folder import check_folder, weight_files
 from effopd.models.tokenizer import encode_prompts, end_tokens
 from effopd.params.section import ParamsError
 from effopd.rollout.assemble import assemble, moved, unpadded
 from effopd.rollout.sampler import Rollout
+from effopd.rollout.vllm_weights import StaleWeightsError, VLLMWeights, Weights
 
-PROBE_TOKENS = 64
-ROUNDING = 1e-6
-"""Nats by which log-probabilities may move without a change of the weights that vLLM must see too."""
-
-
-class StaleWeightsError(ArithmeticError):
-    """vLLM does not compute with the trainer's present weights. The message names the step."""
+PROBE_TOKENS = 32
+TOLERANCES = {"float32": 1e-4, "bfloat16": 0.5}
+"""Mean |Δ log-probability| of the probe's tokens by precision; kernels differ by some 1e-6 in float32."""
 
 
 class VLLMSampler:
     """vLLM's own copy of the weights, overwritten by the trained ones at each `refresh`.
 
-    trainer: the model in training, called by the probe. each_weight: yields its weights by name, one whole tensor at a
-    time, on all ranks in the same order. tolerance: the mean |Δ log-probability| a token that the probe may find.
+    trainer: the model in training, called by the probe. weights: yields its tensors under the names that it is
+    published with, on all ranks in the same order. precision: vLLM's own.
     On a GPU vLLM sleeps between `sample` and the next `refresh`: the memory of its weights and of its key-value cache
     is the trainer's then.
     """
@@ -45,72 +44,69 @@ class VLLMSampler:
         self,
         llm: Any,
         trainer: Any,
-        each_weight: Callable[[], Iterable[tuple[str, Tensor]]],
+        weights: Weights,
         tokenizer: PreTrainedTokenizerBase,
         max_new_tokens: int,
-        tolerance: float,
+        precision: str,
         device: torch.device,
     ) -> None:
         self.max_new_tokens = max_new_tokens
-        self._llm, self._trainer, self._each_weight, self._tokenizer = llm, trainer, each_weight, tokenizer
-        self._tolerance, self._device = tolerance, device
+        self._llm, self._trainer, self._weights, self._tokenizer = llm, trainer, weights, tokenizer
+        self._precision, self._device = precision, device
+        self._inside = VLLMWeights(llm)
         self._step, self._asleep = 0, False
-        self._probe_text: list[int] = []
-        self._last_probe: tuple[Tensor, Tensor] | None = None
 
-    @torch.no_grad()
     def refresh(self, step: int) -> None:
+        """Raises `StaleWeightsError` when a tensor has not arrived, and `ParamsError` when none ever can."""
         self._step = step
         if self._asleep:
             self._llm.wake_up()
             self._asleep = False
-        give_weights(self._llm, self._each_weight())
+        self._inside.give(self._weights, f"step {step}")
 
     def sample(self, prompts: Sequence[str], uniforms_BT: NDArray[np.float64]) -> Rollout:
         """As `Sampler.sample`, and as `sample_with_vllm`. Raises `StaleWeightsError` when the probe fails."""
         if self._asleep:  # sampled again from the same weights, which sleep has taken
             self.refresh(self._step)
-        self._probe(prompts[0])
+        expected_L = probe(self._trainer, vocabulary_of(self._llm), self._device)
+        check_agreement(self._llm, expected_L, self._precision, f"step {self._step}")
         drawn = sample_with_vllm(self._llm, self._tokenizer, prompts, self.max_new_tokens, uniforms_BT)
         if torch.cuda.is_available():
             self._llm.sleep(level=2)  # forgets the weights, which `refresh` brings back
             self._asleep = True
         return moved(drawn, self._device)
 
-    @torch.no_grad()
-    def _probe(self, prompt: str) -> None:
-        """Compare log-probabilities of the run's first prompt; an end token, so that there is one to compare."""
-        from vllm import SamplingParams
 
-        if not self._probe_text:
-            (ids,) = unpadded(*encode_prompts(self._tokenizer, [prompt]))
-            self._probe_text = [*ids[:PROBE_TOKENS], self._tokenizer.eos_token_id]
-        text_L = torch.tensor(self._probe_text)
-        request = SamplingParams(max_tokens=1, prompt_logprobs=0, detokenize=False)
-        (output,) = self._llm.generate([{"prompt_token_ids": self._probe_text}], request, use_tqdm=False)
-        vllm_L = torch.tensor(_chosen(self._probe_text[1:], output.prompt_logprobs[1:]))
-        logits_LV = self._trainer(text_L[None].to(self._device), use_cache=False).logits[0, :-1].float()
-        trainer_L = logits_LV.log_softmax(-1).cpu().gather(-1, text_L[1:, None])[:, 0]
-
-        difference = (vllm_L - trainer_L).abs().mean().item()
-        if not difference <= self._tolerance:
-            raise StaleWeightsError(
-                f"step {self._step}: vLLM's log-probabilities are {difference:.3g} nats a token from the trainer's, "
-                f"more than {self._tolerance:g}; it missed the last update of the weights, or computes something else"
-            )
-        before, self._last_probe = self._last_probe, (vllm_L, trainer_L)
-        moved = before is not None and (trainer_L - before[1]).abs().mean() > ROUNDING
-        if before is not None and moved and vllm_L.equal(before[0]):
-            raise StaleWeightsError(
-                f"step {self._step}: the trainer's log-probabilities moved, but vLLM's are the same to the last bit; "
-                "it missed the last update of the weights"
-            )
+@torch.no_grad()
+def probe(model: Any, vocabulary: int, device: torch.device) -> Tensor:
+    """log π (L,) of tokens from all over a vocabulary, one after another, by a model of transformers."""
+    text_L = torch.tensor(_probe_text(vocabulary))
+    logits_LV = model(text_L[None].to(device), use_cache=False).logits[0, :-1].float()
+    return logits_LV.log_softmax(-1).cpu().gather(-1, text_L[1:, None])[:, 0]
 
 
-def give_weights(llm: Any, weights: Iterable[tuple[str, Tensor]]) -> None:
-    """Overwrite vLLM's weights in place with these, whole and by name."""
-    llm.collective_rpc("reload_weights", kwargs={"weights_iterator": iter(weights)})
-    llm.reset_prefix_cache()  # whose keys and values are the old weights'
+def check_agreement(llm: Any, expected_L: Tensor, precision: str, what: str) -> None:
+    """Raises `StaleWeightsError` where vLLM's log-probabilities are not those of `probe`."""
+    from vllm import SamplingParams
+
+    text = _probe_text(vocabulary_of(llm))
+    request = SamplingParams(max_tokens=1, prompt_logprobs=0, detokenize=False)
+    (output,) = llm.generate([{"prompt_token_ids": text}], request, use_tqdm=False)
+    found_L = torch.tensor(_chosen(text[1:], output.prompt_logprobs[1:]))
+    difference, tolerance = (found_L - expected_L).abs().mean().item(), TOLERANCES[precision]
+    if not difference <= tolerance:
+        raise StaleWeightsError(
+            f"{what}: vLLM's log-probabilities are {difference:.3g} nats a token from those of transformers, more than "
+            f"{tolerance:g}: it computes something else from the same weights; set rollout.engine to transformers"
+        )
+
+
+def vocabulary_of(llm: Any) -> int:
+    return int(llm.model_config.get_vocab_size())
+
+
+def _probe_text(vocabulary: int) -> list[int]:
+    return [place * vocabulary // PROBE_TOKENS for place in range(PROBE_TOKENS)]
 
 
 def sample_with_vllm(
@@ -189,8 +185,10 @@ def start_vllm(folder: Path, precision: str, memory: float, key: str = "rollout.
             seed=0,  # of no effect: every request has its own
         )
         llm.generate([{"prompt_token_ids": [0]}], SamplingParams(max_tokens=1, detokenize=False), use_tqdm=False)
-    except (ValueError, RuntimeError, NotImplementedError, AssertionError) as error:
-        raise ParamsError(f"{key}: vllm cannot run {folder} here: {' '.join(str(error).split())}") from None
+    except Exception as error:  # noqa: BLE001 - what its model's code raises on a family or a size that it cannot run
+        raise ParamsError(f"{key}: vllm cannot run {folder} here: {one_line(error, 500)}") from None
+    if llm.model_config.using_transformers_backend():  # which changes transformers' own classes in this process
+        raise ParamsError(f"{key}: vllm has no {llm.model_config.hf_config.model_type} of its own: use transformers")
     return llm
 
 
