@@ -14,9 +14,11 @@ from effopd.params.section import ParamsError
 from effopd.params.teacher import RL, TeacherParams, TeacherSource
 from effopd.seeding import derive_seed
 from effopd.tasks.problems import Problem, read_problems
+from effopd.teachers.local import LocalTeacher
 from effopd.teachers.routed import RoutedTeacher
 from effopd.teachers.start import Student, start_local, start_served
 from effopd.train.distill import Search, distill
+from effopd.train.forward import check_own_logits
 from effopd.train.judgement import Teacher
 from stages.harness import MODELS, PARAMS, Stage, Unread
 from stages.training import Trainee, TrainingParams, make_trainee, publish
@@ -68,7 +70,10 @@ def build_teacher(stage: Stage, params: DistillingParams, problems: Sequence[Pro
         if source.engine == "served":
             name = f"{MODELS / 'teacher'}" if source.source == RL else source.source
             return start_served(source, name, asked_for, student)
-        return start_local(_locate(stage, key, source), source.engine, asked_for, student)
+        teacher = start_local(_locate(stage, key, source), source.engine, asked_for, student)
+        if params.engine.loss_chunk and isinstance(teacher, LocalTeacher):
+            check_own_logits(teacher.model)
+        return teacher
 
     asked = sorted({problem.teacher for problem in problems})
     for name in asked:

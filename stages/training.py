@@ -31,6 +31,7 @@ from effopd.seeding import derive_seed
 from effopd.tasks.problems import Problem
 from effopd.train.deepspeed_engine import DeepSpeedEngine
 from effopd.train.engine import Engine, TorchEngine, checkpoint_activations
+from effopd.train.forward import check_own_logits
 from effopd.train.session import Session
 from effopd.train.training import Training
 from effopd.trajectory.schedule import checkpoint_steps
@@ -147,6 +148,8 @@ def build_engine(
     train_head: train the output head in any case, with LoRA beside the factors.
     """
     engine = params.engine
+    if engine.loss_chunk:
+        check_own_logits(model)
     if engine.lora_rank:
         lora_seed = derive_seed(params.run.seed, "lora")
         add_factors(model, engine.lora_rank, engine.lora_alpha, lora_seed, train_head=train_head)

@@ -97,7 +97,7 @@ def check_agreement(llm: Any, expected_L: Tensor, precision: str, what: str) -> 
     if not difference <= tolerance:
         raise StaleWeightsError(
             f"{what}: vLLM's log-probabilities are {difference:.3g} nats a token from those of transformers, more than "
-            f"{tolerance:g}: it computes something else from the same weights; set rollout.engine to transformers"
+            f"{tolerance:g}: it missed the last update of the weights, or computes something else from them"
         )
 
 

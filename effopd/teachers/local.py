@@ -14,7 +14,7 @@ from effopd.losses.chunked import over_chunks
 from effopd.losses.tokens import token_logprobs
 from effopd.params.teacher import SAMPLED, WHOLE
 from effopd.rollout.sampler import Rollout
-from effopd.train.forward import completion_logits, completion_states, output_head
+from effopd.train.forward import completion_logits, completion_states, own_logits
 from effopd.train.judgement import Full, Judgement, Top
 
 
@@ -37,8 +37,7 @@ class LocalTeacher:
     def _logits(self, states_H: Tensor) -> Tensor:
         """At the teacher's own precision, also inside the forward pass of a student under autocast."""
         with torch.autocast(states_H.device.type, enabled=False):
-            logits_V: Tensor = output_head(self.model)(states_H)
-            return logits_V
+            return own_logits(self.model, states_H)
 
     def _top(self, rollout: Rollout, loss_chunk: int) -> tuple[Tensor, Tensor, Tensor]:
         def likeliest(logits_V: Tensor, tokens: Tensor) -> tuple[Tensor, ...]:
@@ -51,10 +50,10 @@ class LocalTeacher:
         if loss_chunk == 0:
             ids_BTK, logprobs_BTK1, sampled_BT = likeliest(completion_logits(self.model, rollout), rollout.tokens_BT)
             return ids_BTK, logprobs_BTK1, sampled_BT
-        head, kept_BT = output_head(self.model), rollout.mask_BT.bool()
+        kept_BT = rollout.mask_BT.bool()
         states_NH = completion_states(self.model, self.model, rollout)[kept_BT]
         found = over_chunks(
-            lambda states_H, tokens: likeliest(head(states_H), tokens),
+            lambda states_H, tokens: likeliest(own_logits(self.model, states_H), tokens),
             loss_chunk,
             states_NH,
             rollout.tokens_BT[kept_BT],
