@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from effopd.params import teacher
+from effopd.params.effopd import EffOPDParams
 from effopd.params.schema import Params
 from effopd.planning.shapes import Shape
 
@@ -18,7 +20,7 @@ BUCKET = 500_000_000
 """Numbers that DeepSpeed sends at once."""
 UPDATE = "AdamW's update"
 
-Stage = Literal["rl", "opd", "effopd"]
+Stage = Literal["rl", "opd", "effopd", "effopd-free"]
 When = Literal["always", "sampling", "training"]
 
 
@@ -87,8 +89,10 @@ def stage_memory(
         parts += _critic(params, student)
     if stage != "rl" and params.opd.loss == "exopd":
         parts.append(Part("reference", MASTER * student.parameters, "always"))
-    if stage == "effopd":
+    if search := search_of(stage, params):
         parts += _leaps(params, student)
+    if stage != "rl" and (updates_of(stage, params) > 1 or (search and search.score == "teacher_kl")):
+        parts.append(Part("teacher's outputs of a batch", _judged(params, student), "training"))
     parts += _sampling(stage, params, student, prompt_tokens, device_memory)
     tokens = params.optimizer.micro_batch * (prompt_tokens + params.rollout.max_new_tokens)
     saved = student.activation_bytes(compute_bytes(params), params.engine.activation_checkpointing)
@@ -111,11 +115,32 @@ def sampled_at_once(stage: Stage, params: Params) -> int:
     match stage:
         case "rl":
             return -(-params.rl.prompts_per_step * params.rl.group_size // ranks)
-        case "opd":
-            return -(-params.opd.prompts_per_step // ranks)
-        case "effopd":
-            scored = params.data.validation * params.effopd.samples
+        case _:
+            search = search_of(stage, params)
+            scored = params.data.validation * search.samples if search and search.score == "accuracy" else 0
             return -(-max(params.opd.prompts_per_step, scored) // ranks)
+
+
+def search_of(stage: Stage, params: Params) -> EffOPDParams | None:
+    """What a stage searches by, if it does."""
+    match stage:
+        case "effopd":
+            return params.effopd
+        case "effopd-free":
+            return params.effopd_free
+        case _:
+            return None
+
+
+def updates_of(stage: Stage, params: Params) -> int:
+    """Optimiser updates on each batch of completions."""
+    match stage:
+        case "rl":
+            return params.rl.updates_per_batch
+        case "effopd-free":
+            return params.effopd_free.updates_per_batch
+        case _:
+            return params.opd.updates_per_batch
 
 
 def _shards(params: Params) -> int:
@@ -130,6 +155,27 @@ def _leaps(params: Params, student: Shape) -> list[Part]:
         return [Part("anchor", leaping, "always"), Part("snapshot", 3 * leaping, "sampling")]
     shard, offloaded = MASTER * student.parameters / _shards(params), params.engine.offload_optimizer
     return [Part("anchor", shard, "always", offloaded), Part("snapshot", shard, "sampling", offloaded)]
+
+
+def _judged(params: Params, student: Shape) -> float:
+    """Bytes of what the teacher says of one rank's completions, kept while the batch is trained on.
+
+    Of the whole vocabulary, in chunks, its last hidden states are kept, assumed to be as wide as the student's.
+    """
+    completions = -(-params.opd.prompts_per_step // params.engine.ranks)
+    match params.teacher.top_k:
+        case teacher.WHOLE:
+            numbers = student.hidden_size if params.engine.loss_chunk else student.vocabulary
+        case teacher.SAMPLED:
+            numbers = _outcomes(1)
+        case likeliest:
+            numbers = _outcomes(likeliest)
+    return MASTER * completions * params.rollout.max_new_tokens * numbers
+
+
+def _outcomes(likeliest: int) -> int:
+    """Four-byte numbers a token: ids of eight bytes, log-probabilities of these and of any other, and the token's."""
+    return 2 * likeliest + (likeliest + 1) + 1
 
 
 def _policy(params: Params, student: Shape) -> list[Part]:

@@ -11,7 +11,7 @@ from effopd.planning.shapes import Shape
 from effopd.planning.work import Throughput, Work, disk_bytes, run_steps, run_work
 from effopd.tasks.arithmetic import TASK
 
-STAGES: tuple[Stage, ...] = ("rl", "opd", "effopd")
+STAGES: tuple[Stage, ...] = ("rl", "opd", "effopd", "effopd-free")
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def make_plan(
     machine: Machine,
     speed: Throughput,
 ) -> Plan:
-    """teaching: of opd and effopd. prompt_tokens: of the longest prompt."""
+    """teaching: of all stages but rl. prompt_tokens: of the longest prompt."""
     ranks = params.engine.ranks
     device = machine.gpu_memory if machine.gpus else machine.memory / ranks
     memory = {
@@ -56,8 +56,7 @@ def make_plan(
     }
     number = compute_bytes(params)
     work = {}
-    for run, steps in run_steps(params).items():
-        stage: Stage = "rl" if run == "rl" else "effopd" if run.startswith("effopd") else "opd"
+    for run, (stage, steps) in run_steps(params).items():
         cache = device  # transformers draws all of them together
         if params.rollout.engine == "vllm":
             cache = params.rollout.gpu_memory * device - number * student.parameters

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from effopd.params.runs import planned_runs
 from effopd.params.schema import Params
-from effopd.planning.memory import MASTER, Stage, compute_bytes, sampled_at_once
+from effopd.planning.memory import MASTER, Stage, compute_bytes, sampled_at_once, search_of, updates_of
 from effopd.planning.shapes import Shape
 from effopd.trajectory.schedule import checkpoint_steps, is_trigger
 
@@ -53,12 +54,12 @@ def run_work(
     """A run of `steps` steps. teacher: of those held by each rank; one elsewhere costs this machine nothing.
 
     cache_bytes: memory for keys and values on one rank, which bounds how many completions are drawn together. Each
-    EffOPD trigger is counted with all of its candidates; graders and checkpoints are not counted.
+    trigger is counted with all of its candidates; graders and checkpoints are not counted.
     """
     ranks = params.engine.ranks
     length = speed.length * params.rollout.max_new_tokens
     context = prompt_tokens + length / 2
-    sequences = sampled_at_once("opd" if stage == "effopd" else stage, params)
+    sequences = sampled_at_once("rl" if stage == "rl" else "opd", params)
 
     def drawing(count: float) -> float:
         """Seconds to draw `count` completions on one rank: each step reads the weights and every cached token."""
@@ -71,18 +72,23 @@ def run_work(
         return count / together * length * step + prefill
 
     passes = 4 if params.engine.activation_checkpointing else 3  # backward is twice forward
-    token = passes * student.forward_flops(context) + (teacher.forward_flops(context) if teacher else 0)
-    if stage == "rl":
-        token *= params.rl.updates_per_batch
-        if params.rl.algorithm == "ppo":  # its critic's head costs nothing; one pass comes before the updates
-            critic = student.forward_flops(context) - 2 * student.embeddings
-            token += (1 + passes * params.rl.updates_per_batch) * critic
+    updates = updates_of(stage, params)
+    token = updates * passes * student.forward_flops(context) + (teacher.forward_flops(context) if teacher else 0)
+    if stage == "rl" and params.rl.algorithm == "ppo":  # its critic's head costs nothing; a pass comes before updates
+        critic = student.forward_flops(context) - 2 * student.embeddings
+        token += (1 + passes * updates) * critic
     training = steps * sequences * (prompt_tokens + length) * token / speed.flops
     drawn, sampling = float(steps * sequences), steps * drawing(sequences)
-    if stage == "effopd":
-        scored = params.data.validation * params.effopd.samples / ranks
-        scores = sum(map(is_trigger, range(1, steps + 1))) * (1 + len(params.effopd.multipliers))
-        drawn, sampling = drawn + scores * scored, sampling + scores * drawing(scored)
+    if search := search_of(stage, params):
+        made = range(1, steps * updates + 1)
+        searches = sum(map(is_trigger, made)) if search.triggers == "exponential" else len(made) // search.triggers
+        scores = searches * (1 + len(search.multipliers))
+        if search.score == "accuracy":
+            scored = params.data.validation * search.samples / ranks
+            drawn, sampling = drawn + scores * scored, sampling + scores * drawing(scored)
+        else:
+            scored = search.score_share * sequences * (prompt_tokens + length)
+            training += scores * scored * student.forward_flops(context) / speed.flops
     return Work(drawn * length * ranks, sampling, training)
 
 
@@ -91,12 +97,19 @@ def checkpoint_bytes(shape: Shape) -> int:
     return MASTER * shape.parameters
 
 
-def run_steps(params: Params) -> dict[str, int]:
-    """Steps of every run of the pipeline, by its folder's name."""
-    runs = {"rl": params.rl.steps}
-    for replicate in params.run.replicates:
-        runs |= {f"opd-{replicate}": params.opd.steps, f"effopd-{replicate}": params.effopd.steps}
-    return runs | {f"opd-lr-{rate}": params.opd.sweep_steps for rate in params.opd.sweep}
+def run_steps(params: Params) -> dict[str, tuple[Stage, int]]:
+    """The stage and the steps of every run of the pipeline, by its folder's name."""
+    steps: dict[Stage, int] = {
+        "rl": params.rl.steps,
+        "opd": params.opd.steps,
+        "effopd": params.effopd.steps,
+        "effopd-free": params.effopd_free.steps,
+    }
+    runs: dict[str, tuple[Stage, int]] = {}
+    for run in planned_runs(params.run.replicates, params.opd.sweep):
+        stage = next(stage for stage in steps if stage == run.method)
+        runs[run.name] = (stage, steps[stage] if run.rate is None else params.opd.sweep_steps)
+    return runs
 
 
 def disk_bytes(params: Params, student: Shape) -> Mapping[str, float]:
@@ -107,7 +120,7 @@ def disk_bytes(params: Params, student: Shape) -> Mapping[str, float]:
     """
     one = checkpoint_bytes(student)
     critic = MASTER * student.critic if params.rl.algorithm == "ppo" else 0
-    kept = sum(len(checkpoint_steps(steps, params.trajectory.per_octave)) for steps in run_steps(params).values())
+    kept = sum(len(checkpoint_steps(steps, params.trajectory.per_octave)) for _, steps in run_steps(params).values())
     return {
         "base": one,
         "checkpoints": kept * one,

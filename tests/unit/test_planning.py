@@ -342,8 +342,9 @@ def test_disk_counts_every_checkpoint_of_every_run() -> None:
     of = params(
         run={"replicates": [0, 1]}, trajectory={"per_octave": 1},
         rl={"steps": 4}, opd={"steps": 8, "sweep": [1e-3], "sweep_steps": 2}, effopd={"steps": 3},
+        effopd_free={"steps": 1},
     )  # fmt: skip
-    kept = 4 + 2 * (5 + 4) + 3  # rl 0 1 2 4, opd 0 1 2 4 8, effopd 0 1 2 3, sweep 0 1 2
+    kept = 4 + 2 * (5 + 4 + 2) + 3  # rl 0 1 2 4, opd 0 1 2 4 8, effopd 0 1 2 3, free 0 1, sweep 0 1 2
     found = disk_bytes(of, SHAPE)
     assert found["checkpoints"] == kept * 4 * P
     assert sum(found.values()) == 4 * P * (1 + kept + kept + 1 + 8)
@@ -364,6 +365,14 @@ def test_hours_by_hand() -> None:
     assert work.sampling_seconds == pytest.approx(3 * (10 * reads / 1e3 + prefill))
     leaping = run_work("effopd", 3, of, SHAPE, SHAPE, 4, speed, cache_bytes=1e9)
     assert leaping.sampled_tokens == 3 * 6 * 10 + 2 * 3 * 10 * 10  # steps 1 and 2, the weights and two candidates
+    free = params(
+        rollout={"max_new_tokens": 20}, opd={"prompts_per_step": 6},
+        effopd_free={"multipliers": [1, 3, -0.5], "triggers": 2, "updates_per_batch": 4, "score_share": 0.5},
+    )  # fmt: skip
+    found = run_work("effopd-free", 3, free, SHAPE, SHAPE, 4, speed, cache_bytes=1e9)
+    assert found.sampled_tokens == 3 * 6 * 10, "nothing is sampled to search"
+    passed = 4 * 3 + 1 + 2 * 4 * 0.5  # forth and back four times, the teacher, two searches of four models on half
+    assert found.training_seconds == pytest.approx(3 * 6 * (4 + 10) * passed * token / 1e6)
     fewer = run_work("opd", 3, of, SHAPE, SHAPE, 4, speed, cache_bytes=3 * 9 * 16 * 4)
     assert fewer.sampling_seconds > work.sampling_seconds, "three at a time read the weights twice"
 
@@ -396,6 +405,26 @@ def test_exopd_holds_a_reference_and_rl_no_second_one() -> None:
     held = {stage: stage_memory(stage, of, SHAPE, reference(SHAPE), 4, 2.0**40) for stage in ("rl", "opd", "effopd")}
     parts = {stage: [part.name for part in memory.parts] for stage, memory in held.items()}
     assert [names.count("reference") for names in parts.values()] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("top_k", "loss_chunk", "numbers"), [(0, 0, "vocabulary"), (0, 64, "hidden_size"), (5, 0, 17), (-1, 0, 5)]
+)
+def test_what_the_teacher_said_of_a_batch_is_kept_where_it_is_used_again(
+    top_k: int, loss_chunk: int, numbers: str | int
+) -> None:
+    """Ids of eight bytes, their log-probabilities, that of any other and the token's own; or logits, or states."""
+    of = params(
+        rollout={"max_new_tokens": 20}, opd={"prompts_per_step": 6, "loss": "sampled"},
+        engine={"loss_chunk": loss_chunk},
+        teacher={"top_k": top_k}, effopd_free={"updates_per_batch": 1},
+    )  # fmt: skip
+    kept = "teacher's outputs of a batch"
+    parts = {part.name: part.bytes for part in stage_memory("effopd-free", of, SHAPE, reference(SHAPE), 4, 1e9).parts}
+    assert parts[kept] == 4 * 6 * 20 * (getattr(SHAPE, numbers) if isinstance(numbers, str) else numbers)
+    assert kept not in {part.name for part in stage_memory("opd", of, SHAPE, reference(SHAPE), 4, 1e9).parts}
+    again = params(opd={"updates_per_batch": 2})
+    assert kept in {part.name for part in stage_memory("opd", again, SHAPE, reference(SHAPE), 4, 1e9).parts}
 
 
 @pytest.mark.parametrize(
