@@ -11,6 +11,7 @@ import json
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +26,8 @@ from prefect.artifacts import (
     create_table_artifact,
     update_progress_artifact,
 )
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import ArtifactUpdate
 from prefect.logging import get_run_logger
 
 from pipeline.dag import Dag
@@ -35,6 +38,7 @@ from pipeline.plan import Plan
 from pipeline.reports import REPORTS_URL, keep_page
 
 PAUSE = 1.0  # seconds between two updates of one progress artifact
+PICTURE_PAUSE = 2.0  # seconds between two pictures of one run
 
 
 def courtesy(publish: Callable[..., None]) -> Callable[..., None]:
@@ -64,7 +68,7 @@ def publishing() -> Iterator[Callable[..., None]]:
 @courtesy
 def publish_plan(plan: Plan) -> None:
     rows = [
-        {"wave": row.wave, "stage": row.stage, "expected": row.expected.value, "reason": row.reason}
+        {"wave": row.wave, "stage": coded(row.stage), "expected": row.expected.value, "reason": coded(row.reason)}
         for row in sorted(plan.forecasts.values(), key=lambda forecast: forecast.wave)
     ]
     create_table_artifact(rows, key="dvc-plan", description="What this run expects to do, wave by wave.")
@@ -72,15 +76,42 @@ def publish_plan(plan: Plan) -> None:
 
 @courtesy
 def publish_summary(rows: list[dict[str, object]]) -> None:
-    create_table_artifact(rows, key="dvc-summary", description="How every stage ended.")
+    shown = [{key: coded(value) if isinstance(value, str) else value for key, value in row.items()} for row in rows]
+    create_table_artifact(shown, key="dvc-summary", description="How every stage ended.")
 
 
-@courtesy
-def publish_picture(dag: Dag, outcomes: Mapping[str, Outcome]) -> None:
-    encoded = base64.b64encode(draw(dag, outcomes).encode()).decode()
-    create_image_artifact(
-        f"data:image/svg+xml;base64,{encoded}", key="dvc-dag", description="The DAG, coloured by outcome."
-    )
+class LivePicture:
+    """The DAG as a picture: of a run that takes longer it is there while it runs, and kept up to date."""
+
+    def __init__(self, dag: Dag) -> None:
+        self._dag, self._turn = dag, threading.Lock()
+        self._asked: tuple[object, object] = ({}, frozenset())
+        self._not_before = time.monotonic() + PICTURE_PAUSE
+        self._artifact: UUID | None = None
+        self._ended = -1  # stages, in the picture that is shown
+
+    def due(self, outcomes: Mapping[str, Outcome], running: frozenset[str]) -> bool:
+        """Whether it is time for another one; to be asked by one thread, which then has it published."""
+        if time.monotonic() < self._not_before or self._asked == (outcomes, running):
+            return False
+        self._not_before, self._asked = time.monotonic() + PICTURE_PAUSE, (outcomes, running)
+        return True
+
+    @courtesy
+    def publish(self, outcomes: Mapping[str, Outcome], running: frozenset[str] = frozenset()) -> None:
+        encoded = base64.b64encode(draw(self._dag, outcomes, running).encode()).decode()
+        image = f"data:image/svg+xml;base64,{encoded}"
+        with self._turn:
+            if len(outcomes) < self._ended:
+                return  # a later one was quicker
+            self._ended = len(outcomes)
+            if self._artifact is None:
+                made = create_image_artifact(image, key="dvc-dag", description="The DAG, coloured by outcome.")
+                assert isinstance(made, UUID)
+                self._artifact = made
+                return
+            with get_client(sync_client=True) as client:
+                client.update_artifact(self._artifact, ArtifactUpdate(data=image))
 
 
 @courtesy
@@ -199,11 +230,16 @@ def percentage(record: Mapping[str, object]) -> float:
 
 
 def describe(stage: str, record: Mapping[str, object]) -> str:
-    """`train@0: step 12 of 64, loss 0.31, accuracy 0.52`"""
+    """Such as "`train@0`: step 12 of 64, loss 0.31, accuracy 0.52"."""
     shown = [f"step {record['step']} of {record['steps']}"] if {"step", "steps"} <= record.keys() else []
     numbers = {key: value for key, value in record.items() if isinstance(value, (int, float))}
     shown += [f"{key} {value:.4g}" for key, value in numbers.items() if key not in ("step", "steps", "progress")]
-    return f"{stage}: {', '.join(shown)}"
+    return f"{coded(stage)}: {', '.join(shown)}"
+
+
+def coded(text: str) -> str:
+    """With names of instances, such as sweep@0.001, as code: they would be shown as links to e-mail addresses."""
+    return re.sub(r"[\w.-]+@[\w.-]*\w", r"`\g<0>`", text)
 
 
 def slug(stage: str) -> str:

@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
 
-from prefect import flow
+from prefect import flow, get_client
 from prefect.client.schemas.objects import State
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Completed, Failed
 
 from pipeline.artifacts import (
+    LivePicture,
+    courtesy,
     publish_diffs,
-    publish_picture,
     publish_plan,
     publish_report,
     publish_summary,
@@ -75,6 +76,7 @@ def repro(
                 busy=busy,
                 share=share,
             )
+            tell_in_name(request, run)
             state = reproduce(request, cancelled)
         except PipelineError as error:  # a user's mistake needs one line, not a traceback
             state = Failed(message=str(error))
@@ -83,6 +85,15 @@ def repro(
 
 # Flat values are JSON already; Prefect would import FastAPI to make sure.
 repro.serialize_parameters = dict  # type: ignore[method-assign, assignment]
+
+
+@courtesy
+def tell_in_name(request: Request, run: UUID) -> None:
+    """Let lists of runs show the overrides of this one, behind the name that it has."""
+    said = " ".join(f"{override.key}={override.text}" for override in request.overrides)
+    if said and said not in flow_run.name:
+        with get_client(sync_client=True) as client:
+            client.update_flow_run(run, name=f"{flow_run.name}: {said}")
 
 
 def reproduce(request: Request, cancelled: threading.Event) -> State[Any]:
@@ -104,10 +115,16 @@ def reproduce(request: Request, cancelled: threading.Event) -> State[Any]:
         runner = Runner(dvc, place, plan, request, lock)
         with publishing() as publish:
             publish(publish_plan, plan)
+            picture = LivePicture(plan.dag)
+
+            def look() -> None:
+                if picture.due(runner.outcomes, runner.running):
+                    publish(picture.publish, runner.outcomes, runner.running)
+
             with dvc.order_kept(place.root, plan.dag.stages):
-                runner.run(cancelled)
+                runner.run(cancelled, look)
             publish(publish_summary, runner.table())
-            publish(publish_picture, plan.dag, {name: result.outcome for name, result in runner.results.items()})
+            publish(picture.publish, runner.outcomes)
             if cancelled.is_set():
                 raise PipelineError(CANCELLED)
             publish(publish_report, place.root, place.origin, read_settings(place.root).report)

@@ -4,6 +4,7 @@ import datetime
 import hashlib
 import json
 import math
+import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from ruamel.yaml.nodes import CollectionNode, MappingNode, Node
 
 from pipeline.errors import PipelineError
 
+LONGEST = 40  # letters of a name that tell of the overrides
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text", list: "a list like [1, 2]"}
 
 
@@ -58,9 +60,13 @@ def _whole_lists(words: list[str]) -> Iterator[str]:
 
 
 def name_of(overrides: tuple[Override, ...]) -> str:
-    """A name for a run with these overrides: the same overrides, in any order, have the same name and so resume."""
-    text = "\n".join(sorted(f"{override.key}={override.text}" for override in overrides))
-    return f"run-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    """A name for a run with these overrides, of letters that a folder and an experiment may have: `samples-8-b1946ac9`.
+    The same overrides, in any order, have the same name and so resume."""
+    ordered = sorted(overrides, key=lambda override: override.key)
+    text = "\n".join(f"{override.key}={override.text}" for override in ordered)
+    words = " ".join(f"{override.key.rpartition('.')[2]} {override.text}" for override in ordered)
+    said = re.sub("[^A-Za-z0-9]+", "-", words).strip("-")[:LONGEST].strip("-")
+    return f"{said or 'run'}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def apply_overrides(text: str, overrides: tuple[Override, ...]) -> str:

@@ -1,7 +1,7 @@
 """The DAG as an SVG picture: one column per wave, one box per stage instance, coloured by outcome."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from html import escape
 
 from pipeline.dag import Dag
@@ -14,12 +14,13 @@ COLOURS = {
     Outcome.FAILED: "#c0392b",
     Outcome.SKIPPED: "#b9770e",
 }
+RUNNING = "#d68910"  # the frame of what runs
 LETTER = 7.3  # width of a letter of the font, in pixels
 HEIGHT, ROW, GAP, MARGIN, LEGEND = 26, 36, 64, 16, 30
 
 
-def draw(dag: Dag, outcomes: Mapping[str, Outcome]) -> str:
-    """An SVG document. Boxes without an outcome yet are white."""
+def draw(dag: Dag, outcomes: Mapping[str, Outcome], running: Collection[str] = ()) -> str:
+    """An SVG document. Boxes without an outcome yet are white, those of what runs have a frame."""
     waves = dag.waves()
     columns: dict[int, list[str]] = defaultdict(list)
     for name in dag.stages:
@@ -51,7 +52,7 @@ def draw(dag: Dag, outcomes: Mapping[str, Outcome]) -> str:
             )
     for name in dag.stages:
         x, y, box = place[name]
-        parts += _box(x, y, box, name, outcomes.get(name))
+        parts += _box(x, y, box, name, outcomes.get(name), frame=RUNNING if name in running else "#aab7b8")
     x = float(MARGIN)
     for outcome in COLOURS:
         parts += _box(x, height - MARGIN - HEIGHT, len(outcome) * LETTER + 20, outcome, outcome)
@@ -59,9 +60,10 @@ def draw(dag: Dag, outcomes: Mapping[str, Outcome]) -> str:
     return "".join([*parts, "</svg>"])
 
 
-def _box(x: float, y: float, width: float, text: str, outcome: Outcome | None) -> list[str]:
+def _box(x: float, y: float, width: float, text: str, outcome: Outcome | None, frame: str = "#aab7b8") -> list[str]:
     fill, ink = (COLOURS[outcome], "white") if outcome else ("white", "#17202a")
     return [
-        f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{HEIGHT}" rx="5" fill="{fill}" stroke="#aab7b8"/>',
+        f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{HEIGHT}" rx="5" fill="{fill}" '
+        f'stroke="{frame}" stroke-width="{3 if frame == RUNNING else 1}"/>',
         f'<text x="{x + width / 2:.1f}" y="{y + 17:.1f}" text-anchor="middle" fill="{ink}">{escape(text)}</text>',
     ]

@@ -50,9 +50,18 @@ class Runner:
         self._not_before: dict[str, float] = {}
         self.results: dict[str, StageResult] = {}
 
-    def run(self, cancelled: threading.Event) -> None:
-        """Run everything. When `cancelled` is set, or an exception such as a termination arrives, all stages are
-        stopped; no stage is left running when this returns or raises."""
+    @property
+    def outcomes(self) -> dict[str, Outcome]:
+        """Of the stages that have ended."""
+        return {name: result.outcome for name, result in self.results.items()}
+
+    @property
+    def running(self) -> frozenset[str]:
+        return frozenset(self._task_runs.keys() - self.results.keys())
+
+    def run(self, cancelled: threading.Event, look: Callable[[], None] = lambda: None) -> None:
+        """Run everything, with a `look` at it now and then. When `cancelled` is set, or an exception such as a
+        termination arrives, all stages are stopped; no stage is left running when this returns or raises."""
         running = 0
         try:
             while (self._todo or running) and not cancelled.is_set():
@@ -73,6 +82,7 @@ class Runner:
                 more = any(self._ready(name) and self._immediate(name) for name in self._todo)
                 if not more and (self._todo or running):
                     running -= self._note_the_next()
+                look()
         finally:
             self._stop.set()
             while running:

@@ -116,7 +116,11 @@ class Stage:
         params = {key: value for key, value in self._params.items() if key not in without}
         inputs = {path.as_posix(): digest for path, (digest, _) in self._inputs.items()}
         code = {path.relative_to(ROOT).as_posix(): meaning(source) for path, source in self._code.items()}
-        return sha256(canonical_json([list(purpose), params, inputs, code, environment(*self._engines())]))
+        return sha256(canonical_json([list(purpose), params, inputs, code, self.versions()]))
+
+    def versions(self) -> dict[str, str]:
+        """Of Python, the machine's kind, and the packages that can change this stage's results."""
+        return environment(*self._engines())
 
     def _engines(self) -> list[str]:
         """Optional packages that train, sample or judge here."""

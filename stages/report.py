@@ -8,7 +8,7 @@ from pathlib import Path
 from effopd.files import write_json, write_text
 from effopd.findings.claims import judge_all
 from effopd.findings.evidence import Evidence
-from effopd.findings.reading import read_benchmarked, read_described, read_results
+from effopd.findings.reading import read_benchmarked, read_described, read_results, read_versions
 from effopd.findings.summary import metrics, summary
 from effopd.params.benchmark import BenchmarkParams
 from effopd.params.effopd import EffOPDFreeParams, EffOPDParams
@@ -25,7 +25,7 @@ from effopd.report.page import SCRIPT, STYLE, TEMPLATE, render
 from effopd.report.plots import plots
 from effopd.report.story import STORY, chapters, figures
 from effopd.trajectory.layout import ABOUT, METRICS
-from stages.harness import MODELS, PARAMS, Stage, environment, run
+from stages.harness import MODELS, PARAMS, Stage, run
 from stages.revision import revision
 
 REPORTS = Path("reports")
@@ -76,7 +76,7 @@ def main() -> None:
             "benchmark": {"runs": benchmark.runs},
             "report": params.model_dump(),
         },
-        "versions": environment(),
+        "versions": read_versions(names, MODELS),
     }
     page = render(params.title, evidence, claims, story, described, provenance)
 

@@ -195,7 +195,7 @@ def publish(
     if engine.rank > 0:
         return
     trained = stage.output(MODELS / run)
-    session.publish(trained, about | {"run": run})
+    session.publish(trained, about | {"run": run, "versions": stage.versions()})
     if last is not None:
         copy = stage.output(MODELS / last)
         for file in sorted(step_folder(trained, session.last_step).iterdir()):

@@ -185,7 +185,7 @@ class World:
         log = {"reverse_kl": 0.1, "entropy": 1.0, "completion_length": 10.0, "truncated": 0.0}
         rows = [{"step": s, **log, **costs(s, tokens)} for s in range(1, steps[-1] + 1)]
         write_jsonl(folder / "metrics.jsonl", rows)
-        write_json(folder / "run.json", {"learning_rate": rate, "run": name})
+        write_json(folder / "run.json", {"learning_rate": rate, "run": name, "versions": {"torch": "2.13.0"}})
         if triggers:
             best = 0.6 + 0.1 * int(name[-1])
             scores = [{"k": 1, "multiplier": 2.0, "score": best}, {"k": 2, "multiplier": 4.0, "score": None}]

@@ -60,6 +60,16 @@ def read_results(names: Sequence[RunName], taken_apart: Sequence[str], models: P
     return Results(runs, plane, tuple(path.as_posix() for path in wanted if not path.exists()))
 
 
+def read_versions(names: Sequence[RunName], models: Path) -> dict[str, str]:
+    """What the named runs were trained with, by package; several versions where runs differ."""
+    found: dict[str, dict[str, None]] = {}
+    for about in (models / name.name / ABOUT for name in names):
+        if about.exists():
+            for package, version in record(about, dict[str, str], value_of(about, read_json(about), "versions")).items():
+                found.setdefault(package, {})[version] = None
+    return {package: ", ".join(versions) for package, versions in found.items()}
+
+
 def read_interventions(path: Path) -> tuple[Intervened, ...]:
     """The interventions on one run, base and trained model among them."""
     found = read_table(path, Intervened)

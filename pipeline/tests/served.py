@@ -120,8 +120,8 @@ class Server:
         self.request("PATCH", "work_pools/dvc", {"concurrency_limit": limit}).raise_for_status()
 
     def named(self, name: str) -> str:
-        """The flow run of this name."""
-        (found,) = self.post("flow_runs/filter", flow_runs={"name": {"any_": [name]}})
+        """The flow run of this name, or of one that begins so."""
+        (found,) = self.post("flow_runs/filter", flow_runs={"name": {"like_": name}})
         return str(found["id"])
 
     def state(self, run: str) -> tuple[str, str]:

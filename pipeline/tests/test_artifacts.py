@@ -4,10 +4,10 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from pipeline.artifacts import describe, diff_table, percentage, slug
+from pipeline.artifacts import coded, describe, diff_table, percentage, slug
 from pipeline.dag import Dag, Hints, StageNode
 from pipeline.outcome import Outcome
-from pipeline.picture import COLOURS, HEIGHT, draw
+from pipeline.picture import COLOURS, HEIGHT, RUNNING, draw
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_percentage_comes_from_steps_or_a_fraction(record: dict[str, object], pe
 
 def test_progress_names_step_loss_and_accuracy() -> None:
     record = {"step": 12, "steps": 64, "loss": 0.312345, "accuracy": 0.5, "run": "opd-0"}
-    assert describe("opd@0", record) == "opd@0: step 12 of 64, loss 0.3123, accuracy 0.5"
+    assert describe("opd@0", record) == "`opd@0`: step 12 of 64, loss 0.3123, accuracy 0.5"
 
 
 def test_a_stage_name_becomes_a_key_that_prefect_allows() -> None:
@@ -63,3 +63,9 @@ def test_the_picture_shows_every_stage_once_left_of_what_needs_it_without_overla
         "white",
     ]
     assert len(list(root.iter(f"{space}path"))) == 3
+    frames = [box.get("stroke") for box in ElementTree.fromstring(draw(dag, outcomes, {"d"})).iter(f"{space}rect")]
+    assert frames.count(RUNNING) == 1
+
+
+def test_names_of_instances_are_code_and_the_rest_is_as_it_was() -> None:
+    assert coded("after sweep@0.001, opd@0 and base: me @ home") == "after `sweep@0.001`, `opd@0` and base: me @ home"

@@ -1,9 +1,12 @@
 """The flow against the real DVC and a real Prefect server: cold, warm, flipped, failing, parallel, retried, alone."""
 
+import base64
+import contextvars
 import threading
 import time
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 import pytest
 import yaml
@@ -11,12 +14,15 @@ from dvc_project import Project, wait_until
 from prefect import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey, FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import State
+from prefect.client.schemas.sorting import ArtifactSort
 from prefect.runtime import flow_run
 from prefect.states import Cancelling, Completed
 from typer.testing import CliRunner
 
 from pipeline.cli import app
 from pipeline.flow import repro
+from pipeline.outcome import Outcome
+from pipeline.picture import COLOURS, RUNNING
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("server")]
 
@@ -35,7 +41,12 @@ def table(state: State[Any], key: str) -> list[dict[str, Any]]:
         )
     rows = yaml.safe_load(found.data) if isinstance(found.data, str) else found.data
     assert isinstance(rows, list)
-    return rows
+    return [{name: plain(value) for name, value in row.items()} for row in rows]
+
+
+def plain(value: object) -> object:
+    """Without the marks of code, in which the pages show the names of instances."""
+    return value.replace("`", "") if isinstance(value, str) else value
 
 
 def outcomes(state: State[Any]) -> dict[str, str]:
@@ -52,6 +63,22 @@ def task_runs(state: State[Any], expected: int) -> Mapping[str, Any]:
                 return {task.name: task for task in found}
             time.sleep(0.1)
     raise AssertionError(f"{len(found)} of {expected} task runs: {[(task.name, task.state_name) for task in found]}")
+
+
+def pictures() -> list[UUID]:
+    """The runs' pictures of the DAG, the newest first."""
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(
+            artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=["dvc-dag"])), sort=ArtifactSort.CREATED_DESC
+        )
+    return [artifact.id for artifact in found]
+
+
+def picture() -> str:
+    """The newest picture, as it is now."""
+    with get_client(sync_client=True) as client:
+        found = client.request("GET", "/artifacts/{id}", path_params={"id": pictures()[0]}).json()["data"]
+    return base64.b64decode(found.partition(",")[2]).decode()
 
 
 ALL = ("prepare", "train@0", "train@1", "score@0", "score@1", "notes", "report")
@@ -154,19 +181,24 @@ def test_two_siblings_run_side_by_side(project: Project) -> None:
     project.set_param("train", "steps", 4)
     project.write("hold", "until both have come half way\n")
     steps = [project.root / f".scratch/models/run-{seed}" for seed in (0, 1)]
-    met = []
+    met, shown = [], []
 
     def release() -> None:
         try:
             wait_until(lambda: all(step.exists() and step.read_text() == "3" for step in steps))
             met.append(True)
+            wait_until(lambda: pictures() != before)
+            shown.append(picture().count(RUNNING))
         finally:
             (project.root / "hold").unlink()
 
-    releasing = threading.Thread(target=release)
+    before = pictures()
+    releasing = threading.Thread(target=contextvars.copy_context().run, args=(release,))
     releasing.start()
     state = run(project, targets="train", max_parallel=2)
     releasing.join()
+    assert shown == [2], "the picture frames both while they run"
+    assert RUNNING not in picture() and picture().count(COLOURS[Outcome.RAN]) == 2 + 1  # and the legend's
     assert met and outcomes(state) == {"prepare": "CACHED", "train@0": "RAN", "train@1": "RAN"}
     assert "up to date" in project.dvc("status", "train")
 
@@ -196,7 +228,7 @@ def test_progress_of_a_stage_is_an_artifact(project: Project) -> None:
             flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[state.state_details.flow_run_id])),  # type: ignore[list-item]
         )
     assert found.data == 100.0
-    assert found.description == "train@1: step 3 of 3, loss 0.3333"
+    assert found.description == "`train@1`: step 3 of 3, loss 0.3333"
 
 
 def test_a_second_run_is_refused_while_the_first_uses_the_workspace(project: Project) -> None:

@@ -79,6 +79,10 @@ class Page:
     def _visible(self, xpath: str) -> bool:
         return any(element.is_displayed() for element in self._driver.find_elements(By.XPATH, xpath))
 
+    def links(self, begin: str) -> list[WebElement]:
+        """Links whose addresses begin so."""
+        return self._driver.find_elements(By.CSS_SELECTOR, f"a[href^={begin!r}]")
+
     def type(self, label: str, kind: str, text: str) -> None:
         """Replace what the field below a label holds."""
         field = self.find(f"//label[normalize-space()={label!r}]/following::{kind}[1]")
@@ -98,7 +102,7 @@ class Page:
             self.type(f"{parameter} (Optional)", "textarea", text)
         self.type("Run Name", "input", name)
         self.press("Submit", then="//*[@role='tablist']")  # of the deployment's page
-        self.click(f"//a[normalize-space()={name!r}]")
+        self.click(f"//a[starts-with(normalize-space(), {name!r})]")
 
     def shows(self, state: str, seconds: float = 180) -> None:
         """Wait until the page of a run bears the badge of this state."""
@@ -202,6 +206,18 @@ def test_the_form_starts_a_run_with_an_override(page: Page, deployed: Project, s
     page.click("//*[@role='tablist']//*[normalize-space()='Artifacts']")
     for artifact in ("dvc-plan", "dvc-summary", "dvc-dag", "dvc-params-diff", "dvc-metrics-diff", "dvc-report"):
         page.find(f"//*[normalize-space()={artifact!r}]")
+
+
+def test_names_of_instances_are_not_shown_as_links_to_e_mail(page: Page, deployed: Project, serving: Server) -> None:
+    text = deployed.read("dvc.yaml")
+    deployed.write("dvc.yaml", text + "  sweep:\n    matrix: {rate: [0.001]}\n    cmd: touch rate-${item.rate}\n")
+    run = serving.start(targets="sweep")
+    assert serving.finished(run)[0] == "Completed"
+    for key in ("dvc-plan", "dvc-summary"):
+        (artifact,) = serving.artifacts(run, key)
+        page.open(f"/artifacts/artifact/{artifact['id']}")
+        page.find("//td//*[normalize-space()='sweep@0.001']")
+        assert page.links("mailto:") == []
 
 
 def test_a_schedule_that_is_added_fires(page: Page, deployed: Project, serving: Server) -> None:

@@ -8,6 +8,7 @@ from ruamel.yaml import YAML
 
 from pipeline.errors import PipelineError
 from pipeline.overrides import apply_overrides, name_of, parse_overrides
+from pipeline.workspace import choose_workspace
 
 DOCUMENT = """\
 # the head
@@ -141,3 +142,19 @@ def test_a_mistake_is_refused_in_one_line_that_names_it(line: str, complaint: st
 def test_the_same_overrides_in_any_order_have_the_same_name() -> None:
     assert name_of(parse_overrides("a.b=1 c.d=2")) == name_of(parse_overrides("c.d=2 a.b=1"))
     assert name_of(parse_overrides("a.b=1")) != name_of(parse_overrides("a.b=2"))
+
+
+@pytest.mark.parametrize(
+    ("line", "begin"),
+    [
+        ("opd.learning_rate=0.003 evaluate.samples=8", "samples-8-learning-rate-0-003-"),
+        ("opd.sweep=[1e-4, 3e-4]", "sweep-1e-4-3e-4-"),
+        ("report.title=题", "title-"),
+        ("ж.ж=题", "run-"),
+        (f"report.title={'x' * 300}", f"title-{'x' * 34}-"),
+    ],
+)
+def test_a_name_tells_of_the_overrides(line: str, begin: str) -> None:
+    name = name_of(parse_overrides(line))
+    assert name.startswith(begin) and len(name) == len(begin) + 8
+    assert choose_workspace(Path("nowhere"), parse_overrides(line)).name == name

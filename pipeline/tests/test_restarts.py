@@ -4,14 +4,13 @@ import datetime
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import psutil
 import pytest
 import yaml
 from dvc_project import Project, no_locks, wait_until
-from served import CODE, Server, deploy, served, stage_processes
+from served import CODE, PYTHON, Server, deploy, served, stage_processes
 
 from pipeline.settings import folder
 
@@ -92,7 +91,7 @@ def test_a_run_that_ended_with_the_server_does_not_go_on_as_a_ghost(kept: Projec
                 assert not {"Running", "Pending"} & set(server.tasks(run).values())
             ended.append(run := server.start())
             wait_until(lambda run=run: server.tasks(run).get("train@0") == "Running")
-            family = psutil.Process(server.process).children(recursive=True)
+            family = [(first := psutil.Process(server.process)), *first.children(recursive=True)]
             family += [psutil.Process(pid) for pid in stage_processes(kept.root)]
             if killed:
                 said = {one: {Path(word).name for word in one.cmdline()} for one in family}
@@ -126,7 +125,7 @@ def test_two_workspaces_have_servers_and_runs_of_their_own(
 
 def ui(project: Project, **environment: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "pipeline", "ui", "--port", "31313"],
+        [PYTHON, "-m", "pipeline", "ui", "--port", "31313"],
         cwd=project.root,
         env={**os.environ, "PYTHONPATH": str(CODE), **environment},
         capture_output=True,

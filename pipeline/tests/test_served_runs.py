@@ -35,6 +35,7 @@ def test_an_override_from_the_form_runs_in_a_copy_and_becomes_an_experiment(proj
     before, params = project.outputs(), project.read("params.yaml")
     run = server.start(overrides="score.samples=8 score.scale=2", experiment="louder")
     assert server.finished(run) == ("Completed", "3 RAN, 4 CACHED")
+    assert server.run(run)["name"].endswith(": score.samples=8 score.scale=2")
     assert server.tasks(run)["score@1"] == "Ran" and server.tasks(run)["train@1"] == "Cached"
     assert (project.outputs(), project.read("params.yaml")) == (before, params)
     copy = project.root / ".dvc/tmp/prefect/runs/louder"

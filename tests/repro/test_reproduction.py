@@ -83,7 +83,7 @@ def test_outputs_name_no_folder_of_the_machine(reproduced: Project) -> None:
 
 def test_models_are_ordinary_and_free_of_pickles(reproduced: Project) -> None:
     models = reproduced.root / "models"
-    kinds = {path.suffix for path in models.rglob("*.*") if path.is_file() and path.name != ".gitignore"}
+    kinds = {path.suffix for path in models.rglob("*.*") if path.is_file()}
     assert kinds <= {".safetensors", ".json", ".jsonl", ".jinja", ".md"}
     for folder in sorted({path.parent for path in models.rglob("config.json")}):
         model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True)

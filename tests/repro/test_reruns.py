@@ -1,6 +1,7 @@
 """One changed value runs exactly what lies downstream; a wrong value runs nothing."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +11,9 @@ from dvc_project import Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-TRAINED = {"rl", "opd", "sweep", "effopd"}
+DISTILLED = {"opd", "sweep", "effopd", "effopd-free"}
+TRAINED = DISTILLED | {"rl"}
 EVALUATED = {"evaluate-rl", "evaluate", "evaluate-sweep"}
-DISTILLED = {"opd", "sweep", "effopd"}
 ANALYSED = {"spectral-rl", "spectral", "spectral-sweep"}
 TAKEN_APART = {"interventions-rl", "interventions"}
 
@@ -42,7 +43,9 @@ READERS: dict[str, set[str]] = {
     "opd.steps": {"opd", "report"},
     "opd.sweep_steps": {"sweep", "report"},
     "opd.learning_rate": {"opd", "effopd", "report"},
+    "opd.updates_per_batch": {"opd", "sweep", "effopd", "report"},
     "effopd": {"effopd", "report"},
+    "effopd_free": {"effopd-free"},
     "evaluate.samples": EVALUATED | {"report"},
     "evaluate.pass_at": EVALUATED,
     "evaluate.batch_size": EVALUATED | TAKEN_APART,
@@ -143,6 +146,20 @@ def test_a_longer_list_adds_stages_and_leaves_the_others_alone(
         changed = {stage(name) for name in repo.status()}
     assert added <= changed
     assert not [name for name in changed - added if name.partition("@")[0] in {"base", "rl", "opd", "effopd", "sweep"}]
+
+
+def test_a_fresh_clone_needs_no_data_to_find_everything_up_to_date(project: Project, tmp_path: Path) -> None:
+    assert project.git("status", "--porcelain", "--untracked-files=all") == "", "DVC wrote nothing that git would track"
+    project.dvc("remote", "add", "--default", "shared", str(tmp_path / "remote"))
+    project.commit("a remote")
+    project.dvc("push")
+    clone = Project(tmp_path / "clone")
+    project.git("clone", "-q", ".", str(clone.root))
+    assert ran(clone.dvc("repro", "--pull", "--allow-missing")) == set()
+    assert clone.git("status", "--porcelain") == "" and not (clone.root / "models").exists()
+    clone.dvc("pull")
+    clone.set_param("report", "title", "another")
+    assert ran(clone.dvc("repro")) == {"check", "report"}
 
 
 def ran(said: str) -> set[str]:

@@ -12,7 +12,8 @@ import pytest
 from planted_world import OPD, PROBLEMS, World
 
 from effopd.files import DataError, read_json, write_json
-from effopd.findings.reading import read_interventions
+from effopd.findings.reading import read_interventions, read_versions
+from effopd.params.runs import planned_runs
 
 
 def test_a_run_that_was_not_evaluated_is_named(tmp_path: Path) -> None:
@@ -71,6 +72,18 @@ def test_seconds_and_tokens_are_summed_up_to_each_checkpoint(tmp_path: Path) -> 
     world.run("effopd-0", (0.4, 0.5), seconds=None)
     run = world.read().of("effopd")[0]
     assert [point.seconds for point in run.curve] == [None, None] and run.search_cpu_seconds is None
+
+
+def test_the_versions_that_are_named_are_those_that_trained(tmp_path: Path) -> None:
+    World(tmp_path, replicates=(0, 1), rates=())
+    names, models = planned_runs((0, 1, 2), ()), tmp_path / "models"
+    assert read_versions(names, models) == {"torch": "2.13.0"}
+    about = models / "opd-1/run.json"
+    write_json(about, read_json(about) | {"versions": {"torch": "2.14.0", "peft": "0.19"}})
+    assert read_versions(names, models) == {"torch": "2.13.0, 2.14.0", "peft": "0.19"}
+    write_json(about, {"versions": {"torch": 2}})
+    with pytest.raises(DataError, match=r"opd-1/run\.json, torch: .*, found 2"):
+        read_versions(names, models)
 
 
 @pytest.mark.parametrize(
