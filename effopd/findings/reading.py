@@ -65,9 +65,10 @@ def read_versions(names: Sequence[RunName], models: Path) -> dict[str, str]:
     found: dict[str, dict[str, None]] = {}
     for about in (models / name.name / ABOUT for name in names):
         if about.exists():
-            for package, version in record(about, dict[str, str], value_of(about, read_json(about), "versions")).items():
+            versions = record(about, dict[str, str], value_of(about, read_json(about), "versions"))
+            for package, version in versions.items():
                 found.setdefault(package, {})[version] = None
-    return {package: ", ".join(versions) for package, versions in found.items()}
+    return {package: ", ".join(several) for package, several in found.items()}
 
 
 def read_interventions(path: Path) -> tuple[Intervened, ...]:

@@ -45,7 +45,7 @@ READERS: dict[str, set[str]] = {
     "opd.learning_rate": {"opd", "effopd", "report"},
     "opd.updates_per_batch": {"opd", "sweep", "effopd", "report"},
     "effopd": {"effopd", "report"},
-    "effopd_free": {"effopd-free"},
+    "effopd_free": {"effopd-free", "report"},
     "evaluate.samples": EVALUATED | {"report"},
     "evaluate.pass_at": EVALUATED,
     "evaluate.batch_size": EVALUATED | TAKEN_APART,
