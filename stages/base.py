@@ -24,6 +24,7 @@ from effopd.train.sft import fine_tune
 from effopd.trajectory.workspace import Workspace
 from stages.harness import LOGS, MODELS, SCRATCH, Stage, run
 from stages.machine import set_up
+from stages.resuming import CONTINUED_WITH, rounded_by
 
 SOURCES = Path("data/models")
 
@@ -46,7 +47,14 @@ def main() -> None:
         model, tokenizer = build(model_params, read_demonstrations(shown), derive_seed(shared.seed, "model"))
     demonstrations = read_demonstrations(shown) if params.steps else []  # programs have none
     engine = TorchEngine(model.to(device), optimizer, params.learning_rate)
-    workspace = Workspace(SCRATCH, "base", stage.key(), check=stage.check_before_save)
+    workspace = Workspace(
+        SCRATCH,
+        "base",
+        stage.key(without=CONTINUED_WITH),
+        check=stage.check_before_save,
+        decided_by=stage.decided_by(CONTINUED_WITH),
+        rounded_by=rounded_by(stage.values),
+    )
     session = Session(
         engine=engine,
         tokenizer=tokenizer,

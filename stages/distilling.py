@@ -53,8 +53,8 @@ def distilling(
     teacher = build_teacher(stage, params, problems, trainee)
     seed = derive_seed(params.run.seed, "replicate", replicate)
     searching = search(trainee, seed) if search else None
-    key = stage.key(run, without=STEPS if opd.decay == "none" else ())
-    session = trainee.session(run, key, steps, searching.state if searching else None)
+    without = STEPS if opd.decay == "none" else ()
+    session = trainee.session(run, steps, without, searching.state if searching else None)
     training = trainee.training(problems, session, seed)
     reference = trainee.at_start() if opd.loss == "exopd" else None
     distill(training, teacher, opd, learning_rate, reference=reference, search=searching)

@@ -13,7 +13,7 @@ import importlib
 import os
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
@@ -110,17 +110,28 @@ class Stage:
         self._outputs[path] = temporary_near(path)
         return self._temporary(path)
 
-    def key(self, *purpose: str | int, without: tuple[str, ...] = ()) -> str:
-        """A hash of all that decides the results: params but those in `without`, inputs, what the code means, versions,
-        `purpose`."""
-        params = {key: value for key, value in self._params.items() if key not in without}
+    def key(self, *purpose: str | int, without: Iterable[str] = ()) -> str:
+        """A hash of all that decides the results: of `decided_by` and `purpose`."""
+        return sha256(canonical_json([list(purpose), self.decided_by(without)]))
+
+    def decided_by(self, without: Iterable[str] = ()) -> dict[str, Any]:
+        """What decides the results, by name: params but those in `without`, inputs by hash, what the code means,
+        versions."""
+        left_out = set(without)
+        params = {f"{PARAMS}: {key}": value for key, value in self._params.items() if key not in left_out}
         inputs = {path.as_posix(): digest for path, (digest, _) in self._inputs.items()}
         code = {path.relative_to(ROOT).as_posix(): meaning(source) for path, source in self._code.items()}
-        return sha256(canonical_json([list(purpose), params, inputs, code, self.versions()]))
+        versions = {f"the version of {name}": version for name, version in self.versions().items()}
+        return params | inputs | code | versions
 
     def versions(self) -> dict[str, str]:
         """Of Python, the machine's kind, and the packages that can change this stage's results."""
         return environment(*self._engines())
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """The params that this stage depends on, by key."""
+        return self._params
 
     def _engines(self) -> list[str]:
         """Optional packages that train, sample or judge here."""

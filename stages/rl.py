@@ -34,7 +34,7 @@ def main() -> None:
         untrained = make_critic(load_model(trainee.base))
         critic = build_engine(untrained, engine.device, params, rl.critic_learning_rate, train_head=True)
         train = partial(reinforce_with_critic, critic)
-    session = trainee.session("rl", stage.key("rl", without=("rl.steps",)), rl.steps, critic=critic)
+    session = trainee.session("rl", rl.steps, ("rl.steps",), critic=critic)
     train(trainee.training(problems, session, derive_seed(params.run.seed, "rl")), trainee.at_start(), rl)
 
     about = {"algorithm": rl.algorithm, "learning_rate": rl.learning_rate}

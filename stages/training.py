@@ -39,6 +39,7 @@ from effopd.trajectory.store import step_folder
 from effopd.trajectory.workspace import Workspace
 from stages.harness import LOGS, MODELS, PARAMS, SCRATCH, Stage, Unread, run
 from stages.machine import set_up
+from stages.resuming import CONTINUED_WITH, rounded_by
 
 BASE = MODELS / "base"
 
@@ -96,16 +97,30 @@ class Trainee:
     def session(
         self,
         run: str,
-        key: str,
         steps: int,
+        without: Sequence[str] = (),
         extra_state: Mapping[str, Tensor] | None = None,
         critic: Engine | None = None,
     ) -> Session:
-        """A session that goes on from the run's newest saved state, if there is one."""
+        """A session that goes on from the run's newest saved state, if there is one.
+
+        without: keys of params that a state does not depend on, such as the number of steps.
+        """
+        stage = self.stage
+        without = (*without, *CONTINUED_WITH)
+        workspace = Workspace(
+            SCRATCH,
+            run,
+            stage.key(run, without=without),
+            self.engine.rank,
+            check=stage.check_before_save,
+            decided_by=stage.decided_by(without),
+            rounded_by=rounded_by(stage.values),
+        )
         return Session(
             engine=self.engine,
             tokenizer=self.tokenizer,
-            workspace=Workspace(SCRATCH, run, key, self.engine.rank, check=self.stage.check_before_save),
+            workspace=workspace,
             live=LOGS / run,
             last_step=steps,
             kept_steps=checkpoint_steps(steps, self.params.trajectory.per_octave),

@@ -27,6 +27,10 @@ class EffOPDParams(Section):
     lowest_rate: float = Field(gt=0)
     highest_rate: float = Field(gt=0)
 
+    def idle(self) -> tuple[str, ...]:
+        unscored = ("score_share", "least_effective") if self.score == "accuracy" else ("samples",)
+        return unscored if self.rate == "follow" else (*unscored, "lower", "lowest_rate", "highest_rate")
+
     @field_validator("triggers", mode="before")
     @classmethod
     def _sometimes(cls, triggers: Any) -> Any:

@@ -21,6 +21,10 @@ class EngineParams(Section):
     lora_alpha: float = Field(gt=0)
     hostfile: str = Field(max_length=200, pattern=r"^(/?\w[\w./-]*)?$")
 
+    def idle(self) -> tuple[str, ...]:
+        alone = ("zero_stage", "offload_optimizer") if self.name == "torch" else ()
+        return (*alone, *(() if self.lora_rank else ("lora_alpha",)))
+
     @model_validator(mode="after")
     def _torch_is_one_process(self) -> EngineParams:
         if self.name == "torch" and (self.ranks > 1 or self.precision != "float32" or self.offload_optimizer):

@@ -51,7 +51,7 @@ class Session:
         keep: Callable[[int], None] | None = None,
     ) -> None:
         self.kept_steps = kept_steps
-        self._keep = keep or self._checkpoint
+        self._keep, self._keeps_elsewhere = keep or self._checkpoint, keep is not None
         self.state = RunState(step=0, tensors={})
         self._engine, self._tokenizer, self._workspace = engine, tokenizer, workspace
         self._live, self.last_step = live, last_step
@@ -140,9 +140,13 @@ class Session:
         """Go on from the newest state that every rank has, or from the beginning."""
         saved = [step for step in self._workspace.saved_steps() if step <= self.last_step]
         newest = int(self._engine.smallest(saved[-1] if saved else 0))
+        cannot = f"they are more than {self.last_step}, or some rank has none of them"
+        if newest and (lacking := self._lacking(newest)):
+            newest, cannot = 0, f"no checkpoint of step {lacking} was kept, and one is asked for"
         if newest == 0 or (state := self._workspace.load(at_most=newest)) is None:
+            self._engine.wait()  # every rank has looked
             if self._engine.rank == 0:
-                remove(self._workspace.folder)
+                self._workspace.begin_anew(cannot)
             self._engine.wait()
             return
         self._engine.load_state(state.tensors)
@@ -152,6 +156,13 @@ class Session:
             critics = {name: tensor for name, tensor in state.tensors.items() if name.startswith(CRITIC)}
             self._critic.load_state({name.removeprefix(CRITIC): tensor for name, tensor in critics.items()})
         self.state = state
+
+    def _lacking(self, newest: int) -> int | None:
+        """The first step up to `newest` whose checkpoint is asked for and was not kept."""
+        if self._keeps_elsewhere:
+            return None
+        past = [step for step in self.kept_steps if step <= newest]
+        return next((step for step in past if not step_folder(self._workspace.checkpoints, step).is_dir()), None)
 
 
 class _LiveCurves:

@@ -11,7 +11,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ class RunState:
 
     tensors: weights, optimiser moments, the extrapolation anchor and a critic's own, by prefixed name.
     metrics, triggers, timing: the rows logged so far, one a step (triggers: one a trigger).
+    continued: a row for each time that it went on with other settings, which last bits come of.
     """
 
     step: int
@@ -40,7 +41,10 @@ class RunState:
     metrics: list[dict[str, Any]] = field(default_factory=list)
     triggers: list[dict[str, Any]] = field(default_factory=list)
     timing: list[dict[str, Any]] = field(default_factory=list)
+    continued: list[dict[str, Any]] = field(default_factory=list)
 
+
+_log = logging.getLogger(__name__)
 
 _taken: dict[Path, int] = {}  # the locks of this process, by folder; the kernel releases them when it ends
 
@@ -49,14 +53,24 @@ class Workspace:
     """The scratch folder of one run, which one process at a time may use; each of several ranks has the state of its
     own shards in it.
 
+    decided_by: what the key is a hash of, by name: to say what has changed where a state is not gone on from.
+    rounded_by: settings that last bits alone come of; a state is gone on from with others, which it then records.
     check: raises where what trained the run is no longer what its key was made of. Called before each save, so that no
     state under that key comes of anything else. Raises `DataError` where another process trains the run.
     """
 
     def __init__(
-        self, scratch: Path, run: str, key: str, rank: int = 0, check: Callable[[], object] = lambda: None
+        self,
+        scratch: Path,
+        run: str,
+        key: str,
+        rank: int = 0,
+        check: Callable[[], object] = lambda: None,
+        decided_by: Mapping[str, Any] | None = None,
+        rounded_by: Mapping[str, Any] | None = None,
     ) -> None:
-        self._key, self._check, self._rank = key, check, rank
+        self._scratch, self._run, self._key, self._rank, self._check = scratch, run, key, rank, check
+        self._decided_by, self._rounded_by = dict(decided_by or {}), dict(rounded_by or {})
         self._saved_files: dict[str, list[int]] = {}
         self.folder = scratch / f"{run}-{key[:16]}"
         self.checkpoints = self.folder / "checkpoints"
@@ -82,7 +96,11 @@ class Workspace:
                 raise DataError(f"{folder}: a state of another run")
             self._saved_files = state.pop("checkpoints")
             self._check_checkpoints()
-            return RunState(tensors=load_weights(folder / "tensors.safetensors"), **state)
+            del state["decided_by"]
+            before = state.pop("rounded_by")
+            found = RunState(tensors=load_weights(folder / "tensors.safetensors"), **state)
+            self._note_other_settings(found, before)
+            return found
         except (DataError, TypeError, KeyError, AttributeError) as error:
             said = error if isinstance(error, DataError) else f"{folder}: damaged ({one_line(repr(error), 200)})"
             raise DataError(f"{said}; delete {self.folder} to train this run from its beginning") from None
@@ -102,7 +120,8 @@ class Workspace:
             save_weights(folder / "tensors.safetensors", state.tensors)
             write_json(folder / "state.json", {
                 "step": state.step, "metrics": state.metrics, "triggers": state.triggers, "timing": state.timing,
-                "key": self._key, "checkpoints": self._saved_files,
+                "continued": state.continued, "key": self._key, "checkpoints": self._saved_files,
+                "decided_by": self._decided_by, "rounded_by": self._rounded_by,
             })  # fmt: skip
         ended = time.monotonic()
         self._next_save = ended + WORK_PER_SAVE * (ended - began)
@@ -123,11 +142,50 @@ class Workspace:
             write_jsonl(folder / METRICS, state.metrics)
             if state.triggers:
                 write_jsonl(folder / TRIGGERS, state.triggers)
-            write_json(folder / ABOUT, about)
+            write_json(folder / ABOUT, about | ({"continued": state.continued} if state.continued else {}))
         try:
             write_jsonl(timing_file(target), state.timing)
         except OSError as error:  # a home that cannot be written to costs the seconds, not the run
-            logging.getLogger(__name__).warning("%s: its seconds were not kept: %s", target, error)
+            _log.warning("%s: its seconds were not kept: %s", target, error)
+
+    def begin_anew(self, why: str = "") -> None:
+        """Drop what was trained under this key, and say what is not gone on from, and why, where there is anything.
+
+        why: this key's own states cannot be gone on from.
+        """
+        if own := self.saved_steps():
+            _log.warning("%s begins anew and drops the %d steps in %s: %s", self._run, own[-1], self.folder, why)
+        elif found := self._of_other_key():
+            folder, steps, changed = found
+            said = one_line(changed)
+            _log.warning(
+                "%s begins anew, not from the %d steps in %s: other than then is %s", self._run, steps, folder, said
+            )
+        remove(self.folder)
+
+    def _of_other_key(self) -> tuple[Path, int, str] | None:
+        """The newest state of this run under another key: its folder, its steps, and what has changed since."""
+        states = self._scratch.glob(f"{self._run}-{'[0-9a-f]' * 16}/state-*/state.json")
+        for file in sorted(states, key=lambda file: file.stat().st_mtime, reverse=True):
+            try:
+                state = read_json(file)
+                before, steps = dict(state["decided_by"]), int(state["step"])
+            except (DataError, OSError, TypeError, KeyError, ValueError):  # damaged, or of an older version
+                continue
+            names = before.keys() | self._decided_by.keys()
+            changed = sorted(name for name in names if before.get(name) != self._decided_by.get(name))
+            more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+            return file.parents[1], steps, f"{', '.join(changed[:3])}{more}"
+        return None
+
+    def _note_other_settings(self, state: RunState, before: Mapping[str, Any]) -> None:
+        changed = {key: [before.get(key), value] for key, value in self._rounded_by.items() if before.get(key) != value}
+        if not changed:
+            return
+        state.continued.append({"step": state.step, **changed})
+        if self._rank == 0:
+            said = ", ".join(f"{key} {value} instead of {old}" for key, (old, value) in changed.items())
+            _log.warning("%s goes on from step %d with %s", self._run, state.step, said)
 
     def _checkpoint_files(self) -> dict[str, list[int]]:
         """Size in bytes and time written of each file of the checkpoints so far, which the first rank writes."""

@@ -11,11 +11,16 @@ import tiny
 import torch
 from tiny import BASE, EFFOPD, OPD, PPO, RL, Killed, Lab, Trained, with_values
 
-from effopd.files import DataError, hash_path, read_jsonl
-from effopd.train.engine import NonFiniteError
+from effopd.files import DataError, hash_path, read_json, read_jsonl
+from effopd.params.reading import read_yaml
+from effopd.params.schema import check_file
+from effopd.train.engine import NonFiniteError, TorchEngine
 from effopd.train.session import Session
+from effopd.trajectory.schedule import checkpoint_steps
 from effopd.trajectory.store import read_checkpoint, stored_steps
 from effopd.trajectory.workspace import Workspace
+from stages import ROOT
+from stages.resuming import CONTINUED_WITH
 
 SLOW_OPD = with_values(OPD, learning_rate=2e-3)  # some leaps are accepted, some are not
 FREE = with_values(EFFOPD, triggers=1, multipliers=[1.0, 3.0, -0.5], score="teacher_kl", rate="follow")
@@ -223,3 +228,100 @@ def test_published_folders_hold_exactly_the_contract(tmp_path: Path) -> None:
     assert names == steps | {"metrics.jsonl", "triggers.jsonl", "run.json"}
     text = "".join(path.read_text() for path in found.folder.rglob("*.json*"))
     assert str(tmp_path) not in text, "no absolute paths"
+
+
+# Other settings than before the kill
+
+
+def opened(lab: Lab, key: str, steps: int = 4, per_octave: int = 1, **mappings: dict[str, Any]) -> Session:
+    engine = TorchEngine(lab.student(), lab.optimizer, OPD.learning_rate)
+    return Session(
+        engine=engine,
+        tokenizer=tiny.tokenizer(),
+        workspace=Workspace(lab.root / "scratch", "run", key, **mappings),
+        live=lab.root / "live",
+        last_step=steps,
+        kept_steps=checkpoint_steps(steps, per_octave),
+    )
+
+
+def work(session: Session, steps: int) -> None:
+    for _ in zip(range(steps), session.steps(), strict=False):
+        session.log(loss=1.0)
+
+
+@pytest.fixture
+def killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """A run of eight steps that was killed in its sixth."""
+    monkeypatch.setattr("effopd.trajectory.workspace.WORK_PER_SAVE", 0)
+    lab = Lab(tmp_path)
+    before = {"params.yaml: opd.loss": "jsd", "models/base": "1"}
+    work(opened(lab, "a" * 16, 8, decided_by=before, rounded_by={"optimizer.micro_batch": 32}), 6)
+    return lab
+
+
+def test_a_run_goes_on_with_other_settings_of_rounding_and_its_record_says_so(
+    killed: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = opened(killed, "a" * 16, 8, rounded_by={"optimizer.micro_batch": 4})
+    assert session.state.step == 5
+    assert caplog.messages == ["run goes on from step 5 with optimizer.micro_batch 4 instead of 32"]
+    work(session, 4)
+    session.publish(killed.root / "published", {})
+    about = read_json(killed.root / "published/run.json")
+    assert about == {"continued": [{"step": 5, "optimizer.micro_batch": [32, 4]}]}
+
+
+def test_a_start_that_leaves_a_state_says_which_and_what_has_changed(
+    killed: Lab, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = opened(killed, "b" * 16, 8, decided_by={"params.yaml: opd.loss": "sampled", "models/base": "1"})
+    assert session.state.step == 0
+    (line,) = caplog.messages
+    folder = killed.root / "scratch" / f"run-{'a' * 16}"
+    said = f"run begins anew, not from the 5 steps in {folder}: other than then is params.yaml: opd.loss"
+    assert line == said and folder.is_dir()
+
+
+def test_a_start_that_drops_a_state_says_why(killed: Lab, caplog: pytest.LogCaptureFixture) -> None:
+    assert opened(killed, "a" * 16, 8, per_octave=2).state.step == 0
+    (line,) = caplog.messages
+    assert line.endswith(": no checkpoint of step 3 was kept, and one is asked for")
+    assert "begins anew and drops the 5 steps in" in line
+
+
+def test_fewer_checkpoints_are_kept_of_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("effopd.trajectory.workspace.WORK_PER_SAVE", 0)
+    lab = Lab(tmp_path)
+    work(opened(lab, "a" * 16, 8, per_octave=2), 6)
+    assert opened(lab, "a" * 16, 8, per_octave=1).state.step == 5
+
+
+def test_fewer_steps_say_that_a_state_is_dropped(killed: Lab, caplog: pytest.LogCaptureFixture) -> None:
+    assert opened(killed, "a" * 16, 4).state.step == 0
+    (line,) = caplog.messages
+    assert "begins anew and drops the 5 steps in" in line and ": they are more than 4" in line
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "idle"),
+    [
+        ("engine", {"lora_rank": 0, "name": "torch"}, {"lora_alpha", "zero_stage", "offload_optimizer"}),
+        ("engine", {"lora_rank": 2, "name": "deepspeed"}, set()),
+        ("effopd", {"score": "teacher_kl", "rate": "follow"}, {"samples"}),
+        ("effopd", {"score": "accuracy", "rate": "keep"}, {
+            "score_share", "least_effective", "lower", "lowest_rate", "highest_rate"
+        }),
+    ],
+)  # fmt: skip
+def test_a_state_does_not_depend_on_keys_that_nothing_reads(
+    section: str, values: dict[str, Any], idle: set[str]
+) -> None:
+    sections = check_file(ROOT / "params.yaml")
+    assert set(with_values(getattr(sections, section), **values).idle()) == idle
+
+
+def test_every_key_that_a_state_does_not_depend_on_is_one_of_params_yaml() -> None:
+    sections = read_yaml(ROOT / "params.yaml")
+    known = {f"{section}.{key}" for section, keys in sections.items() for key in keys}
+    assert known.issuperset(CONTINUED_WITH)
