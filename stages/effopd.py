@@ -14,7 +14,8 @@ from effopd.params.runs import run_name
 from effopd.tasks.problems import Problem, read_problems
 from stages.distilling import DistillingParams, distilling
 from stages.harness import Stage
-from stages.training import Trainee, run_on_ranks
+from stages.ranks import run_on_ranks
+from stages.training import Trainee
 
 UNREAD = ("steps", "sweep", "sweep_steps")
 

@@ -9,7 +9,7 @@ from typer import Option
 from effopd.params.runs import run_name
 from stages.distilling import DistillingParams, distilling
 from stages.harness import Stage
-from stages.training import run_on_ranks
+from stages.ranks import run_on_ranks
 
 
 def main(

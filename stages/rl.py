@@ -13,7 +13,8 @@ from effopd.tasks.problems import read_problems
 from effopd.train.ppo import reinforce_with_critic
 from effopd.train.rl import reinforce
 from stages.harness import Stage
-from stages.training import TrainingParams, build_engine, make_trainee, publish, run_on_ranks
+from stages.ranks import run_on_ranks
+from stages.training import TrainingParams, build_engine, make_trainee, publish
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,8 @@
-"""What the training stages share: ranks, engine and sampler, a resumable session, a published trajectory."""
+"""What the training stages share: engine and sampler, a resumable session, a published trajectory."""
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,7 +18,6 @@ from effopd.params.engine import EngineParams
 from effopd.params.optimizer import OptimizerParams
 from effopd.params.rollout import RolloutParams
 from effopd.params.run import RunParams
-from effopd.params.section import ParamsError, read_section
 from effopd.params.trajectory import TrajectoryParams
 from effopd.rollout.copy import CopySampler
 from effopd.rollout.sampler import ModelSampler, Sampler
@@ -37,7 +32,7 @@ from effopd.train.training import Training
 from effopd.trajectory.schedule import checkpoint_steps
 from effopd.trajectory.store import step_folder
 from effopd.trajectory.workspace import Workspace
-from stages.harness import LOGS, MODELS, PARAMS, SCRATCH, Stage, Unread, run
+from stages.harness import LOGS, MODELS, SCRATCH, Stage, Unread
 from stages.machine import set_up
 from stages.resuming import CONTINUED_WITH, rounded_by
 
@@ -53,30 +48,6 @@ class TrainingParams:
     engine: Annotated[EngineParams, Unread("hostfile")]
     rollout: Annotated[RolloutParams, Unread("gpu_memory")]
     trajectory: TrajectoryParams
-
-
-def run_on_ranks(main: Callable[..., None]) -> None:
-    """Run a stage's `main` as a command, in this process or in the ranks that `engine` asks for."""
-    try:
-        params = read_section(PARAMS, "engine", EngineParams)
-    except ParamsError as error:
-        sys.exit(f"error: {error}")
-    if params.name == "torch" or "RANK" in os.environ:
-        run(main)
-    else:
-        sys.exit(subprocess.run(launch_command(params, sys.argv[1:]), check=False).returncode)
-
-
-def launch_command(params: EngineParams, arguments: list[str]) -> list[str]:
-    """DeepSpeed's launcher for the module that this process runs; a free port, so that stages may run side by side."""
-    spec = sys.modules["__main__"].__spec__
-    assert spec is not None, "stages are run as `python -m`"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    machines = ["--hostfile", params.hostfile] if params.hostfile else ["--num_gpus", str(params.ranks)]
-    launcher = [sys.executable, "-m", "deepspeed.launcher.runner", *machines, "--master_port", str(port)]
-    return [*launcher, "--no_local_rank", "--module", spec.name, *arguments]
 
 
 @dataclass(frozen=True)

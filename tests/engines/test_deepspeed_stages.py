@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -73,6 +78,42 @@ def test_neither_a_finished_nor_a_killed_run_leaves_shared_memory_behind(another
         else:
             project.kill("effopd", "--replicate", "0", saved="effopd-0-*/rank-1/state-*")
         assert set(Path("/dev/shm").iterdir()) <= before, end
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_signal_to_a_stage_ends_all_of_its_ranks(another: Callable[[], Project], number: signal.Signals) -> None:
+    """To the stage's own process alone, as a scheduler sends it; whatever it has started is gone after 15 s."""
+    project = another()
+    project.set("engine", **TWO_RANKS, zero_stage=2)
+    project.set("opd", steps=100_000)
+    stage = subprocess.Popen(
+        [sys.executable, "-m", "stages.opd"],
+        cwd=project.root,
+        env=project.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 300
+    while not list((project.root / ".scratch").glob("opd-0-*/rank-1/state-*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    started = psutil.Process(stage.pid).children(recursive=True)
+    assert len(started) >= 4, "two of the launcher, and two ranks"
+    stage.send_signal(number)
+    _, left = psutil.wait_procs([*started, psutil.Process(stage.pid)], timeout=15)
+    assert [" ".join(one.cmdline()) for one in left if one.status() != psutil.STATUS_ZOMBIE] == []
+    assert stage.wait() == (-number if number == signal.SIGKILL else 128 + number)
+
+
+def test_ranks_of_something_else_in_the_environment_are_no_ranks_of_the_stage(
+    another: Callable[[], Project], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "3")
+    for engine in ({"name": "torch", "ranks": 1}, TWO_RANKS):
+        project = another()
+        project.set("engine", **engine)
+        project.set("opd", steps=1)
+        project.run("opd")
+        assert len(rows(project.root / "models/opd-0/metrics.jsonl")) == 1
 
 
 def test_lora_under_zero_2_gives_whole_models_with_updates_of_low_rank(another: Callable[[], Project]) -> None:
