@@ -47,12 +47,17 @@ def main(
         settings, run, rate, opd = theirs.effopd, run_name("effopd", replicate), params.opd.learning_rate, params.opd
     by_accuracy = settings.score == "accuracy"
     validation = read_problems(stage.input("data/validation.parquet")) if by_accuracy else []
-    search = partial(make_leaps, settings, validation, rate)
+    search = partial(make_leaps, settings, validation, rate, opd.log_ratio_cap)
     distilling(stage, params, opd, run, replicate, learning_rate=rate, steps=settings.steps, search=search)
 
 
 def make_leaps(
-    settings: EffOPDParams, validation: list[Problem], learning_rate: float, trainee: Trainee, seed: int
+    settings: EffOPDParams,
+    validation: list[Problem],
+    learning_rate: float,
+    log_ratio_cap: float,
+    trainee: Trainee,
+    seed: int,
 ) -> Leaps:
     return Leaps(
         settings,
@@ -62,6 +67,7 @@ def make_leaps(
         seed=seed,
         learning_rate=learning_rate,
         loss_chunk=trainee.params.engine.loss_chunk,
+        log_ratio_cap=log_ratio_cap,
     )
 
 

@@ -49,7 +49,8 @@ class EffOPD:
             found = score()
             return found if math.isfinite(found.value) else None
 
-        found = search(line, self._params.multipliers, scored, self._accepts, self._params.least_effective)
+        blindly = self._params.without_signal == "leap"
+        found = search(line, self._params.multipliers, scored, self._accepts, self._params.least_effective, blindly)
         copy(line.trained if self._params.anchor == "trained" else summed(weights, products), into=self.anchor)
         return found
 

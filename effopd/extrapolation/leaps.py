@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -23,6 +25,8 @@ from effopd.train.objective import Judged
 from effopd.train.session import Session
 from effopd.trajectory.schedule import is_trigger
 
+_log = logging.getLogger(__name__)
+
 
 class Leaps:
     """What `distill` calls after each update: it extrapolates when a search is due, and logs the trigger.
@@ -41,9 +45,11 @@ class Leaps:
         seed: int,
         learning_rate: float,
         loss_chunk: int = 0,
+        log_ratio_cap: float = math.inf,
     ) -> None:
         self._params, self._engine, self._sampler, self._problems = params, engine, sampler, problems
         self._seed, self._learning_rate, self._loss_chunk = seed, learning_rate, loss_chunk
+        self._log_ratio_cap = log_ratio_cap
         self._search = EffOPD(params, engine.parameters)
         self._scale = torch.ones((), dtype=torch.float64)
         self._updates, self._searches = (torch.zeros((), dtype=torch.int64) for _ in range(2))
@@ -87,6 +93,10 @@ class Leaps:
             engine.reset_optimizer()
         kept = self._params.multipliers[found.accepted - 1] if found.accepted else None
         self._scale.fill_(next_scale(self.scale, kept, self._params, self._learning_rate))
+        if found.without_signal and found.score and engine.rank == 0:
+            made = "a leap is made all the same" if found.accepted else "no leap is made"
+            said = "step %d: all scores are %g, which says nothing of the candidates: %s"
+            _log.warning(said, step, found.score.value, made)
         rate = self._learning_rate * self.scale
         session.spend(**asdict(spent))
         about = {"step": step, "update": update, "n": int(self._searches), "learning_rate": rate}
@@ -106,7 +116,7 @@ class Leaps:
 
     def _by_teacher(self, pieces: Sequence[Judged]) -> Callable[[], tuple[Score, Costs]]:
         some = [piece.first(self._params.score_share) for piece in pieces]
-        return lambda: teacher_kl(self._engine, some, self._loss_chunk)
+        return lambda: teacher_kl(self._engine, some, self._loss_chunk, self._log_ratio_cap)
 
 
 def trigger_row(found: Decision) -> dict[str, Any]:

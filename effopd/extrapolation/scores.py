@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -42,7 +43,9 @@ def sampled_accuracy(
 
 
 @torch.no_grad()
-def teacher_kl(engine: Engine, pieces: Sequence[Judged], loss_chunk: int) -> tuple[Score, Costs]:
+def teacher_kl(
+    engine: Engine, pieces: Sequence[Judged], loss_chunk: int, log_ratio_cap: float = math.inf
+) -> tuple[Score, Costs]:
     """Minus the mean over tokens of a step's own completions of KL(π_W ‖ π_T) at the same prefixes: one forward pass.
 
     The teacher's outputs are those that the step's loss had. The divergence is over the outcomes that the teacher tells
@@ -50,7 +53,7 @@ def teacher_kl(engine: Engine, pieces: Sequence[Judged], loss_chunk: int) -> tup
     """
     total, mismatch, tokens, read = 0.0, Mismatch(), 0.0, 0.0
     for piece in pieces:
-        scores = token_scores(engine, piece, reverse_kl, loss_chunk)
+        scores = token_scores(engine, piece, reverse_kl, loss_chunk, log_ratio_cap)
         total += masked_sum(scores.reverse_kl_BT, piece.rollout.mask_BT).item()
         mismatch.add(scores.student_BT, piece.rollout)
         tokens += piece.rollout.mask_BT.sum().item()

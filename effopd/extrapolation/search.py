@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 
@@ -44,6 +44,11 @@ class Decision:
     candidates: tuple[Candidate, ...]
     accepted: int
 
+    @property
+    def without_signal(self) -> bool:
+        """Whether every candidate scored what the trained weights did, on every problem: the scores tell nothing."""
+        return bool(self.candidates) and all(candidate.score == self.score for candidate in self.candidates)
+
 
 def search(
     path: Path,
@@ -51,13 +56,15 @@ def search(
     score: Callable[[], Score | None],
     accepts: Callable[[float, float], bool],
     least_effective: float = 0.0,
+    leaps_blindly: bool = True,
 ) -> Decision:
     """Try the candidates in order, and leave the weights at the last one that was accepted, or where they were.
 
     Candidates forward, m ≥ 0, are tried until one fails; where none of them was kept, those backward are, likewise.
     A candidate fails when its score does not hold against the best so far (`accepts(score, best)`), when it has none,
     and when its effective share of samples is below `least_effective`: the score then says little.
-    score: of the weights as they are; None when these or it are not finite.
+    score: of the weights as they are; None when these or it are not finite. leaps_blindly: whether equal scores of all
+    candidates and the weights, 0 of a weak student for example, are as good a reason to leap as any (≥ holds).
     """
     start = score()
     if start is None:  # nothing to beat
@@ -67,16 +74,19 @@ def search(
     for direction in ([n for n in numbered if n[1] >= 0], [n for n in numbered if n[1] < 0]):
         for k, multiplier in direction:
             path.go(multiplier)
-            found = score()
-            tried.append(Candidate(k, multiplier, found))
-            says_little = found is None or (found.effective is not None and found.effective < least_effective)
-            if found is None or says_little or not accepts(found.value, best):
+            scored = score()
+            tried.append(Candidate(k, multiplier, scored))
+            says_little = scored is None or (scored.effective is not None and scored.effective < least_effective)
+            if scored is None or says_little or not accepts(scored.value, best):
                 break
-            accepted, best = k, found.value
+            accepted, best = k, scored.value
         if accepted:
             break
-    if accepted:
-        path.go(multipliers[accepted - 1])
+    found = Decision(start, tuple(tried), accepted)
+    if accepted and found.without_signal and not leaps_blindly:
+        found = replace(found, accepted=0)
+    if found.accepted:
+        path.go(multipliers[found.accepted - 1])
     else:
         path.stay()
-    return Decision(start, tuple(tried), accepted)
+    return found

@@ -9,8 +9,15 @@ from effopd.losses.seen import Seen
 
 
 def log_distributions(seen: Seen) -> tuple[Tensor, Tensor]:
-    """log π_S and log π_T over the outcomes, float32 (…, X); the teacher's without gradient."""
-    return seen.student_X.float().log_softmax(-1), seen.teacher_X.float().log_softmax(-1).detach()
+    """log π_S and log π_T over the outcomes, float32 (…, X); the teacher's without gradient.
+
+    Where log π_T is further below log π_S than `seen.log_ratio_cap`, it counts as so far below.
+    """
+    student_X = seen.student_X.float().log_softmax(-1)
+    teacher_X = seen.teacher_X.float().log_softmax(-1).detach()
+    if seen.log_ratio_cap < torch.inf:
+        teacher_X = teacher_X.maximum(student_X.detach() - seen.log_ratio_cap)
+    return student_X, teacher_X
 
 
 def kl(p_X: Tensor, q_X: Tensor) -> Tensor:

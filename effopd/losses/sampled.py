@@ -26,7 +26,7 @@ def exopd(seen: Seen, *, strength: float, importance_cap: float) -> Tensor:
 
 
 def policy_gradient(seen: Seen, aim: Tensor, importance_cap: float) -> Tensor:
-    """The step from the student's log-probabilities of the sampled tokens towards `aim` (…)."""
-    advantage = (aim - seen.student).detach()
+    """The step from the student's log-probabilities of the sampled tokens towards `aim` (…), within the cap."""
+    advantage = (aim - seen.student).detach().clamp(-seen.log_ratio_cap, seen.log_ratio_cap)
     weight = (seen.student - seen.sampler).detach().exp().clamp(max=importance_cap)
     return -weight * advantage * seen.student

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ class Seen:
     student: log π of the tokens as the student is trained. sampler: under the model that sampled them.
     reference: under the student before training.
     told: under the teacher, where outcomes are not the tokens of the vocabulary.
+    log_ratio_cap: how far, in nats, the teacher's log π may be from the student's, so that a token which it all but
+    rules out (a server says -9999 for -inf) does not outweigh all others.
     """
 
     student_X: Tensor
@@ -27,6 +30,7 @@ class Seen:
     sampler: Tensor
     reference: Tensor
     told: Tensor | None = None
+    log_ratio_cap: float = math.inf
 
     @property
     def teacher(self) -> Tensor:

@@ -21,6 +21,7 @@ class EffOPDParams(Section):
     score_share: float = Field(gt=0, le=1)
     least_effective: float = Field(ge=0, lt=1)
     accept: Literal[">=", ">"]
+    without_signal: Literal["stay", "leap"]
     optimizer: Literal["keep", "reset"]
     rate: Literal["keep", "follow"]
     lower: float = Field(gt=0, le=1)

@@ -14,6 +14,7 @@ class OPDParams(Section):
     exopd_lambda: float = Field(gt=0)
     jsd_beta: float = Field(gt=0, lt=1)
     importance_cap: float = Field(ge=1)
+    log_ratio_cap: float = Field(gt=0)
     steps: int = Field(ge=1)
     prompts_per_step: int = Field(ge=1)
     updates_per_batch: int = Field(ge=1)

@@ -55,9 +55,10 @@ def distill(
         pieces: Iterable[Judged] = judged(training, teacher, reference, batch)
         kept = list(pieces) if params.updates_per_batch > 1 or (search and search.looks_back) else []
         for update in range(params.updates_per_batch):
-            sums = accumulate(training, kept or pieces, loss, batch)
+            sums = accumulate(training, kept or pieces, loss, batch, params.log_ratio_cap)
             if update == 0:
                 row = sums.row(engine, batch) | training.check(sums, batch, step)
+                row["capped"] = engine.sum(sums.capped)[0] / batch.tokens
             elif sums.mismatch.effective(engine, batch.tokens) < params.least_effective:
                 engine.forget_gradients()
                 break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -70,21 +71,24 @@ def judged(training: Training, teacher: Teacher, reference: PreTrainedModel | No
     session.spend(teacher_tokens=batch.passed, forward_tokens=0 if reference is None else batch.passed)
 
 
-def accumulate(training: Training, pieces: Iterable[Judged], loss: Loss, batch: Batch) -> Sums:
+def accumulate(
+    training: Training, pieces: Iterable[Judged], loss: Loss, batch: Batch, log_ratio_cap: float = math.inf
+) -> Sums:
     """One pass over a batch: add up the gradient of the mean loss over its tokens, and what is logged."""
     sums = Sums()
     for piece in pieces:
-        scores = token_scores(training.engine, piece, loss, training.loss_chunk)
+        scores = token_scores(training.engine, piece, loss, training.loss_chunk, log_ratio_cap)
         piece_loss = masked_sum(scores.loss_BT, piece.rollout.mask_BT) / batch.tokens
         training.engine.backward(piece_loss)
         sums.add(piece.rollout, piece_loss, scores.student_BT, scores.reverse_kl_BT, scores.entropy_BT)
+        sums.capped += masked_sum(scores.capped_BT, piece.rollout.mask_BT).item()
     training.session.spend(forward_tokens=batch.passed, backward_tokens=batch.passed)
     return sums
 
 
 @dataclass(frozen=True)
 class TokenScores:
-    """Per sampled token (B, T): the loss, log π_S of the token, KL(π_S ‖ π_T) and the student's entropy.
+    """Per sampled token (B, T): the loss, log π_S, KL(π_S ‖ π_T), the student's entropy, and 1 where a cap was met.
 
     The divergence is over the outcomes that the teacher tells apart: a lower bound with a teacher's likeliest tokens.
     """
@@ -93,11 +97,14 @@ class TokenScores:
     student_BT: Tensor
     reverse_kl_BT: Tensor
     entropy_BT: Tensor
+    capped_BT: Tensor
 
 
-def token_scores(engine: Engine, piece: Judged, loss: Loss, loss_chunk: int) -> TokenScores:
-    """The student's tokens under a loss; gradients flow from `loss_BT` alone."""
-    score = partial(_score, loss, piece.judgement)
+def token_scores(
+    engine: Engine, piece: Judged, loss: Loss, loss_chunk: int, log_ratio_cap: float = math.inf
+) -> TokenScores:
+    """The student's tokens under a loss; gradients flow from `loss_BT` alone. log_ratio_cap: as in `Seen`."""
+    score = partial(_score, loss, piece.judgement, log_ratio_cap)
     inputs = (piece.rollout.tokens_BT, piece.rollout.logprobs_BT, piece.reference_BT, *piece.judgement.given)
     return TokenScores(*over_tokens(engine.model, engine.module, piece.rollout, score, loss_chunk, *inputs))
 
@@ -105,6 +112,7 @@ def token_scores(engine: Engine, piece: Judged, loss: Loss, loss_chunk: int) -> 
 def _score(
     loss: Loss,
     judgement: Judgement,
+    log_ratio_cap: float,
     student_V: Tensor,
     tokens: Tensor,
     sampler: Tensor,
@@ -114,7 +122,8 @@ def _score(
     """The fields of `TokenScores` for tokens (…) with logits (…, V)."""
     student_X, teacher_X = judgement.outcomes(student_V, *given)
     student = token_logprobs(student_V, tokens)
-    seen = Seen(student_X, teacher_X, tokens, student, sampler, reference, judgement.told(*given))
+    seen = Seen(student_X, teacher_X, tokens, student, sampler, reference, judgement.told(*given), log_ratio_cap)
     lost = loss(seen)
     with torch.no_grad():
-        return lost, student.detach(), reverse_kl(seen), entropy(student_V)
+        capped = ((seen.teacher - student).abs() > log_ratio_cap).float()
+        return lost, student.detach(), reverse_kl(seen), entropy(student_V), capped

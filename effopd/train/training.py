@@ -92,12 +92,14 @@ class Training:
 class Sums:
     """What one pass over a batch adds up over this rank's micro-batches, to be logged.
 
-    kl: to the teacher in distillation, to the reference in reinforcement learning.
+    kl: to the teacher in distillation, to the reference in reinforcement learning. capped: tokens whose teacher was
+    further from the student than `Seen.log_ratio_cap`.
     """
 
     loss: float = 0.0
     kl: float = 0.0
     entropy: float = 0.0
+    capped: float = 0.0
     mismatch: Mismatch = field(default_factory=Mismatch)
 
     def add(self, chunk: Rollout, loss: Tensor, student_BT: Tensor, kl_BT: Tensor, entropy_BT: Tensor) -> None:

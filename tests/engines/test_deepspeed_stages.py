@@ -99,9 +99,9 @@ def test_a_signal_to_a_stage_ends_all_of_its_ranks(another: Callable[[], Project
     started = psutil.Process(stage.pid).children(recursive=True)
     assert len(started) >= 4, "two of the launcher, and two ranks"
     stage.send_signal(number)
-    _, left = psutil.wait_procs([*started, psutil.Process(stage.pid)], timeout=15)
-    assert [" ".join(one.cmdline()) for one in left if one.status() != psutil.STATUS_ZOMBIE] == []
-    assert stage.wait() == (-number if number == signal.SIGKILL else 128 + number)
+    assert stage.wait(timeout=15) == (-number if number == signal.SIGKILL else 128 + number)
+    _, left = psutil.wait_procs(started, timeout=15)
+    assert [one.pid for one in left if one.status() != psutil.STATUS_ZOMBIE] == []
 
 
 def test_ranks_of_something_else_in_the_environment_are_no_ranks_of_the_stage(

@@ -108,6 +108,19 @@ def test_a_candidate_is_compared_with_the_best_so_far_and_not_with_the_start() -
     assert trigger.accepted == 1 and len(trigger.candidates) == 2
 
 
+@pytest.mark.parametrize(("without_signal", "accepted"), [("stay", 0), ("leap", 5)])
+def test_equal_scores_of_all_candidates_are_no_reason_to_leap(without_signal: str, accepted: int) -> None:
+    decision, _, trained, script = at_first_trigger([0.0] * 6, without_signal=without_signal)
+    assert decision.without_signal and decision.accepted == accepted
+    assert same_bits(script.live, trained) == (accepted == 0)
+
+
+@pytest.mark.parametrize("scores", [[0.5, 0.5, 0.5, 0.4], [0.0, 0.0, 0.0, 0.0, 0.0, 0.25]])
+def test_one_score_that_differs_is_a_signal(scores: list[float]) -> None:
+    decision, *_ = at_first_trigger(scores, without_signal="stay")
+    assert not decision.without_signal and decision.accepted == len(scores) - (2 if scores[0] else 1)
+
+
 def test_a_reject_restores_every_bit() -> None:
     initial, trained = weights(0), weights(1)
     trained[MLP][0] = torch.tensor([-0.0, 1e-42, 1e-30, 3.4e38])  # adding and subtracting loses all four

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -18,6 +19,7 @@ from effopd.losses.jsd import jsd
 from effopd.losses.policy_gradient import clipped_surrogate, group_advantages, reference_kl, sequence_mean
 from effopd.losses.reverse_kl import reverse_kl
 from effopd.losses.sampled import exopd, sampled
+from effopd.losses.seen import Seen
 from effopd.losses.tokens import entropy, masked_sum, token_logprobs
 
 Array = NDArray[np.float64]
@@ -309,3 +311,37 @@ def test_the_kl_estimate_pulls_the_policy_towards_the_reference() -> None:
     reference_kl(policy_BT, torch.tensor([[-2.0, -0.5]])).sum().backward()
     assert policy_BT.grad is not None
     assert policy_BT.grad[0].tolist() == pytest.approx([1 - math.exp(-1.0), 1 - math.exp(0.5)])
+
+
+def test_a_token_that_the_teacher_all_but_rules_out_pulls_no_harder_than_the_cap() -> None:
+    """A server says -9999 for minus infinity. The gradient is that of enumeration, with the teacher at the cap."""
+    cap, chosen = 5.0, torch.tensor([1])
+    start_V = torch.tensor([[0.4, 0.1, -0.3]])
+    teacher_V = torch.tensor([[-0.5, -9999.0, -0.9]])
+    probabilities_V = start_V.double().softmax(-1)
+    ratio_V = start_V.double().log_softmax(-1) - teacher_V.double().log_softmax(-1)
+    ratio_V[0, 1] = cap
+    expected = {
+        "sampled": cap * (torch.eye(3)[chosen] - probabilities_V),
+        "exopd": cap * (torch.eye(3)[chosen] - probabilities_V),
+        "reverse_kl": probabilities_V * (ratio_V - (probabilities_V * ratio_V).sum()),
+    }
+    losses = {
+        "sampled": partial(sampled, importance_cap=UNCAPPED),
+        "exopd": partial(exopd, strength=1.25, importance_cap=UNCAPPED),
+        "reverse_kl": reverse_kl,
+    }
+    for name, loss in losses.items():
+        logits_V = start_V.clone().requires_grad_()
+        student = token_logprobs(logits_V, chosen)
+        told = teacher_V[:, 1]
+        seen = Seen(logits_V, teacher_V, chosen, student, student.detach(), student.detach(), told, cap)
+        (gradient,) = torch.autograd.grad(loss(seen).sum(), logits_V)
+        torch.testing.assert_close(gradient, expected[name].float(), rtol=1e-5, atol=1e-6)
+
+
+def test_a_cap_that_no_token_meets_changes_no_bit() -> None:
+    student_V, teacher_V = (torch.tensor(logits(seed), dtype=torch.float32) for seed in (1, 2))
+    for loss in (reverse_kl, forward_kl, partial(jsd, beta=0.3)):
+        seen = between(student_V, teacher_V)
+        assert loss(replace(seen, log_ratio_cap=20.0)).equal(loss(seen))

@@ -163,6 +163,7 @@ def test_an_unknown_key_is_named_beside_those_that_are_known_there(key: tuple[st
         ("opd.jsd_beta", 1.0, "opd.jsd_beta: "),
         ("opd.jsd_beta", 0.0, "opd.jsd_beta: "),
         ("opd.importance_cap", 0.9, "opd.importance_cap: "),
+        ("opd.log_ratio_cap", 0.0, "opd.log_ratio_cap: "),
         ("opd.sweep", [1e-3, 1e-3], "opd.sweep: learning rates must be positive and distinct, found [0.001, 0.001]"),
         ("opd.sweep", [0.0], "opd.sweep: learning rates must be positive and distinct, found [0.0]"),
         ("effopd.accept", ">>", "effopd.accept: input should be '>=' or '>', found '>>'"),

@@ -21,7 +21,7 @@ SIGNATURES = {
     "scope: \"Literal['all', 'blocks']\" = 'all', random: 'int | None' = None) -> 'None'",
     "Score": "(value: 'float', effective: 'float | None' = None, by_problem: 'tuple[float, ...]' = ()) -> None",
     "Seen": "(student_X: 'Tensor', teacher_X: 'Tensor', tokens: 'Tensor', student: 'Tensor', sampler: 'Tensor', "
-    "reference: 'Tensor', told: 'Tensor | None' = None) -> None",
+    "reference: 'Tensor', told: 'Tensor | None' = None, log_ratio_cap: 'float' = inf) -> None",
     "align": "(base: 'Place', checkpoints: 'Sequence[Place]', *, top_k: 'int' = 20, progress: 'bool' = False) "
     "-> 'Aligned'",
     "analyse_trajectory": "(load: collections.abc.Callable[[int, str], torch.Tensor], "
@@ -43,7 +43,8 @@ SIGNATURES = {
     "reverse_kl": "(seen: 'Seen') -> 'Tensor'",
     "sampled": "(seen: 'Seen', *, importance_cap: 'float') -> 'Tensor'",
     "search": "(path: 'Path', multipliers: 'Sequence[float]', score: 'Callable[[], Score | None]', "
-    "accepts: 'Callable[[float, float], bool]', least_effective: 'float' = 0.0) -> 'Decision'",
+    "accepts: 'Callable[[float, float], bool]', least_effective: 'float' = 0.0, leaps_blindly: 'bool' = True) "
+    "-> 'Decision'",
     "spectrum": "(base: 'Place', trained: 'Place', *, top_k: 'int' = 20, progress: 'bool' = False) -> 'Spectrum'",
 }
 
