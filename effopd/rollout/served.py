@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import AutoConfig, PreTrainedTokenizerBase
 
+from effopd.files import DataError
 from effopd.models.store import load_tokenizer
 from effopd.models.tokenizer import encode_prompts, end_tokens
 from effopd.rollout.assemble import assemble, unpadded
@@ -47,7 +48,12 @@ class ServedPolicy:
                 return_token_ids=True,
                 **drawing,
             )
-            return choice["token_ids"], choice["logprobs"]["token_logprobs"]
+            try:
+                return list(choice["token_ids"]), [float(told) for told in choice["logprobs"]["token_logprobs"]]
+            except (KeyError, TypeError, ValueError):
+                raise DataError(
+                    f"{self.server.url}: {self.server.model} tells no log-probability of some token that it sampled"
+                ) from None
 
         prompts_of_rows = unpadded(*encoded)
         with ThreadPoolExecutor(max_workers=min(64, len(prompts))) as pool:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import bisect
 import json
+import logging
 import os
 import re
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
@@ -21,8 +24,19 @@ from effopd.files import DataError
 TIMEOUT = 600.0
 """Seconds to wait for an answer."""
 
+WAITS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+"""Seconds before a request for completions is repeated: a server that is started anew is there again by then."""
+PASSING = (408, 425, 429, 500, 502, 503, 504)
+"""Answers that may be others a moment later."""
+BATCH, SIDE_BY_SIDE = 16, 8
+"""Prompts of a request, and requests at a time."""
+
 KEY = "EFFOPD_API_KEY_"
 """What the name of the environment variable with a server's key begins with; the server's host follows."""
+
+
+class _HiccupError(DataError):
+    """What may be gone a moment later."""
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -32,6 +46,7 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
+_log = logging.getLogger(__name__)
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects)  # the URL says where to go
 
 
@@ -53,12 +68,40 @@ class Server:
             )
 
     def complete(self, prompts: Sequence[Sequence[int]], **options: Any) -> list[dict[str, Any]]:
-        """The choices of `/v1/completions`, one for each prompt of token ids. Raises `DataError`."""
-        answer = self.ask("/v1/completions", {"model": self.model, "prompt": prompts, **options})
-        return sorted(answer["choices"], key=lambda choice: choice["index"])
+        """The choices of `/v1/completions`, one for each prompt of token ids.
 
-    def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
-        """The answer to a request, a POST where it has a body. Raises `DataError` with one line that names the URL."""
+        Prompts go out in batches, side by side, and each again for a while where the server or the way to it fails.
+        Raises `DataError`.
+        """
+        batches = [prompts[start : start + BATCH] for start in range(0, len(prompts), BATCH)]
+
+        def ask(batch: Sequence[Sequence[int]]) -> list[dict[str, Any]]:
+            answer = self.ask("/v1/completions", {"model": self.model, "prompt": batch, **options}, WAITS)
+            try:
+                choices = sorted(answer["choices"], key=lambda choice: int(choice["index"]))
+            except (KeyError, TypeError, ValueError):
+                choices = []
+            if len(choices) != len(batch):
+                raise DataError(f"{self.url}: {len(choices)} completions came back of {len(batch)} prompts")
+            return choices
+
+        with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE) as pool:
+            return [choice for choices in pool.map(ask, batches) for choice in choices]
+
+    def ask(self, path: str, body: dict[str, Any] | None = None, waits: Sequence[float] = ()) -> Any:
+        """The answer to a request, a POST where it has a body; repeated after each of `waits` seconds if it might help.
+
+        Raises `DataError` with one line that names the URL.
+        """
+        for wait in waits:
+            try:
+                return self._ask_once(path, body)
+            except _HiccupError as error:
+                _log.warning("%s; asked again in %g s", error, wait)
+                time.sleep(wait)
+        return self._ask_once(path, body)
+
+    def _ask_once(self, path: str, body: dict[str, Any] | None) -> Any:
         url = self.url.rstrip("/") + path
         data = None if body is None else json.dumps(body).encode()
         key = os.environ.get(key_variable(self.url), "")
@@ -72,10 +115,11 @@ class Server:
             if key:
                 said = said.replace(key, "…")
             wanted = f"; its key is looked for in {key_variable(self.url)}" if error.code in (401, 403) else ""
-            raise DataError(f"{url}: the server refuses ({error.code}): {said}{wanted}") from None
+            kind = _HiccupError if error.code in PASSING else DataError
+            raise kind(f"{url}: the server refuses ({error.code}): {said}{wanted}") from None
         except (OSError, HTTPException) as error:
             reason = getattr(error, "reason", error)
-            raise DataError(f"{url}: no vLLM server answers ({reason}); start one with `vllm serve`") from None
+            raise _HiccupError(f"{url}: no vLLM server answers ({reason}); start one with `vllm serve`") from None
         except (ValueError, RecursionError):
             raise DataError(f"{url}: the answer is not JSON; is this a vLLM server?") from None
 

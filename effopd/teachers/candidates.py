@@ -43,7 +43,7 @@ def judgement(rollout: Rollout, found: Sequence[Sequence[Candidates]], vocabular
         sampled_BT = torch.zeros(B, T)
         for b, positions in enumerate(found):
             for t, candidates in enumerate(positions):
-                sampled_BT[b, t] = candidates[int(rollout.tokens_BT[b, t])][0]
+                sampled_BT[b, t] = _of(int(rollout.tokens_BT[b, t]), candidates)
         sampled_BT = sampled_BT.to(rollout.tokens_BT.device)
         return Top((rollout.tokens_BT[..., None], with_rest(sampled_BT[..., None]), sampled_BT))
 
@@ -53,10 +53,16 @@ def judgement(rollout: Rollout, found: Sequence[Sequence[Candidates]], vocabular
     for b, positions in enumerate(found):
         for t, candidates in enumerate(positions):
             ids_BTK[b, t], logprobs_BTK[b, t] = _likeliest(candidates, K, vocabulary)
-            sampled_BT[b, t] = candidates[int(rollout.tokens_BT[b, t])][0]
+            sampled_BT[b, t] = _of(int(rollout.tokens_BT[b, t]), candidates)
     outcomes = logprobs_BTK if vocabulary == K else with_rest(logprobs_BTK)
     ids_BTK, outcomes, sampled_BT = (x.to(rollout.tokens_BT.device) for x in (ids_BTK, outcomes, sampled_BT))
     return Top((ids_BTK, outcomes, sampled_BT))
+
+
+def _of(token: int, candidates: Candidates) -> float:
+    if token not in candidates:
+        raise DataError(f"the teacher said nothing of token {token}, which was sampled")
+    return candidates[token][0]
 
 
 def texts(rollout: Rollout) -> list[tuple[list[int], list[int]]]:

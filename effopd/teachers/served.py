@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from effopd.errors import one_line
+from effopd.files import DataError
 from effopd.rollout.sampler import Rollout
 from effopd.rollout.server import Server
 from effopd.teachers.candidates import asked_for, judgement, texts
@@ -27,11 +29,18 @@ class ServedTeacher:
             temperature=0.0,
             prompt_logprobs=asked_for(self.top_k),
         )
-        found = [
-            [
-                {int(token): (c["logprob"], c["rank"]) for token, c in position.items()}
-                for position in choice["prompt_logprobs"][len(prompt) :]
+        try:
+            if any(len(c["prompt_logprobs"]) != len(p) + len(t) for c, (p, t) in zip(choices, parts, strict=True)):
+                raise ValueError("too few positions")
+            found = [
+                [
+                    {int(token): (float(c["logprob"]), int(c["rank"])) for token, c in position.items()}
+                    for position in choice["prompt_logprobs"][len(prompt) :]
+                ]
+                for choice, (prompt, _) in zip(choices, parts, strict=True)
             ]
-            for choice, (prompt, _) in zip(choices, parts, strict=True)
-        ]
+        except (KeyError, TypeError, ValueError, AttributeError) as error:  # null where a number is due, or nothing
+            raise DataError(
+                f"{self.server.url}: {self.server.model} says nothing of some token ({one_line(repr(error))})"
+            ) from None
         return judgement(rollout, found, self.vocabulary, self.top_k)

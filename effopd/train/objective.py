@@ -19,7 +19,7 @@ from effopd.losses.seen import Loss, Seen
 from effopd.losses.tokens import entropy, masked_sum, token_logprobs
 from effopd.params.opd import OPDParams
 from effopd.rollout.sampler import Rollout, take
-from effopd.train.engine import Engine
+from effopd.train.engine import Engine, NonFiniteError
 from effopd.train.judgement import Judgement, Teacher
 from effopd.train.scoring import model_logprobs, over_tokens
 from effopd.train.training import Batch, Sums, Training
@@ -66,9 +66,17 @@ def judged(training: Training, teacher: Teacher, reference: PreTrainedModel | No
     for rows, rollout in training.pieces(batch.rollout):
         with session.timed("teacher"):
             judgement = teacher.judge(rollout, [problem.teacher for problem in batch.problems[rows]], loss_chunk)
+        if any(_nonsense(known, rollout) for known in judgement.given):
+            raise NonFiniteError("the teacher's log-probabilities are not numbers (NaN): look at its weights or server")
         start_BT = rollout.logprobs_BT if reference is None else model_logprobs(reference, rollout, loss_chunk)
         yield Judged(rollout, judgement, start_BT)
     session.spend(teacher_tokens=batch.passed, forward_tokens=0 if reference is None else batch.passed)
+
+
+def _nonsense(known: Tensor, rollout: Rollout) -> bool:
+    """Whether something that the teacher said (B, T, …) of an unmasked token is NaN."""
+    broken_BT = known.flatten(2).sum(-1) if known.ndim > 2 else known
+    return bool((broken_BT.isnan() & rollout.mask_BT.bool()).any())
 
 
 def accumulate(
