@@ -21,19 +21,36 @@ def add_factors(model: PreTrainedModel, rank: int, alpha: float, seed: int, *, t
     """Freeze `model` and put factors beside every linear layer but the output head, in place; s = alpha / rank.
 
     B starts at zero, so that the model computes what it did; A is random and depends on `seed` alone. train_head: leave
-    the output head to be trained, as a critic's, which starts at zero. Raises `ParamsError` when peft is not installed.
+    the output head to be trained, as a critic's, which starts at zero. Raises `ParamsError` when peft is not installed,
+    and for a model with matrices that are no linear layers, such as experts in one tensor: they would not be adapted.
     """
     try:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError:
         raise ParamsError("engine.lora_rank needs peft, which is not installed: pip install -e '.[lora]'") from None
     head = model.get_output_embeddings()
+    if left_out := _not_linear(model):
+        raise ParamsError(
+            f"engine.lora_rank: factors go beside linear layers, and of a {model.config.model_type} {left_out[0]} is "
+            f"none ({len(left_out)} in all): set it to 0"
+        )
     linear = [n for n, m in model.named_modules() if isinstance(m, torch.nn.Linear) and m is not head]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=alpha, target_modules=linear), model)
     head.requires_grad_(train_head)
     model.eval()
+
+
+def _not_linear(model: PreTrainedModel) -> list[str]:
+    """The matrices of attention and MLP that are weights of no linear layer; convolutions are neither's."""
+    beside = (torch.nn.Linear, torch.nn.Embedding, torch.nn.Conv1d)
+    return [
+        f"{path}.{name}"
+        for path, module in model.named_modules()
+        for name, parameter in module.named_parameters(recurse=False)
+        if parameter.ndim > 1 and not isinstance(module, beside)
+    ]
 
 
 def leaping_weights(model: PreTrainedModel) -> dict[str, Tensor]:

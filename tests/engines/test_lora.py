@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import tiny
 import torch
+import zoo
 from tiny import EFFOPD, LENGTH, OPD, Killed, Lab, Trained, with_values
 from torch import Tensor
 from transformers import PreTrainedModel
@@ -218,3 +219,30 @@ def test_lora_without_peft_or_under_zero_3_is_refused_in_one_line(monkeypatch: p
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(ParamsError, match=r"pip install -e '\.\[lora\]'"):
         with_factors()
+
+
+@pytest.mark.parametrize(
+    ("family", "left_out"),
+    [
+        ("qwen3_moe", "model.layers.0.mlp.gate.weight"),
+        ("deepseek_v3", "model.layers.1.mlp.gate.weight"),
+        ("gpt2", "transformer.h.0.attn.c_attn.weight"),
+    ],
+)
+def test_a_model_with_matrices_that_no_factors_go_beside_is_refused_by_name(family: str, left_out: str) -> None:
+    model = zoo.build(family)
+    with pytest.raises(ParamsError, match=rf"^engine.lora_rank: .* of a {family} {left_out} is none \(\d+ in all\)"):
+        add_factors(model, RANK, ALPHA, 3)
+
+
+@pytest.mark.parametrize("family", ["qwen3 tied", "gemma3", "granite", "phi3", "lfm2", "qwen3_5"])
+def test_factors_stand_beside_every_matrix_of_a_family_that_is_taken(family: str) -> None:
+    model = zoo.build(family)
+    head, embedding = model.get_output_embeddings(), model.get_input_embeddings()
+    matrices = {
+        name
+        for name, module in model.named_modules()
+        if getattr(getattr(module, "weight", None), "ndim", 0) == 2 and module is not head and module is not embedding
+    }
+    add_factors(model, RANK, ALPHA, 3)
+    assert set(adapted(model)) == matrices

@@ -6,7 +6,10 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
+import urllib.request
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 
@@ -62,6 +65,47 @@ def test_a_served_teacher_trains_as_one_in_the_same_process(served: Served, anot
         for row, expected in zip(*found, strict=True):
             assert row == pytest.approx(expected, rel=1e-3, abs=1e-5)
         assert max(row["reverse_kl"] for row in found[1]) > 1e-3
+
+
+class Hiccups(BaseHTTPRequestHandler):
+    """Stands before a real server, refuses one request for completions and drops the connection of the next."""
+
+    def do_GET(self) -> None:
+        self.pass_on(None)
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/v1/completions" and self.server.left:  # type: ignore[attr-defined]
+            if self.server.left.pop() == "refused":  # type: ignore[attr-defined]
+                self.send_error(503)
+            else:
+                self.close_connection = True
+            return
+        self.pass_on(body)
+
+    def pass_on(self, body: bytes | None) -> None:
+        request = urllib.request.Request(self.server.url + self.path, body, {"Content-Type": "application/json"})  # type: ignore[attr-defined]
+        with urllib.request.urlopen(request) as answer:
+            self.send_response(answer.status)
+            self.end_headers()
+            self.wfile.write(answer.read())
+
+
+def test_a_run_goes_on_when_its_teachers_server_hiccups(served: Served, another: Callable[[], Project]) -> None:
+    found = []
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hiccups) as between:
+        between.url, between.left = served.url, ["dropped", "refused"]  # type: ignore[attr-defined]
+        threading.Thread(target=between.serve_forever, daemon=True).start()
+        for url in (served.url, f"http://127.0.0.1:{between.server_port}"):
+            project = another()
+            project.set("teacher", engine="served", url=url)
+            project.set("opd", steps=2)
+            project.run("opd", "--replicate", "0")
+            found.append(rows(project.root / "models/opd-0/metrics.jsonl"))
+        between.shutdown()
+        assert between.left == []  # type: ignore[attr-defined]
+    for row, expected in zip(*found, strict=True):
+        assert row == pytest.approx(expected, rel=1e-3, abs=1e-5)
 
 
 def test_prompts_go_to_the_teacher_that_they_name(served: Served, another: Callable[[], Project]) -> None:
