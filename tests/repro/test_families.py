@@ -23,7 +23,8 @@ STAGES = """
 import sys
 from stages import base, effopd, evaluate, interventions, opd, paths, prepare, report, rl, seconds, spectral, timing
 for main, *arguments in (
-    [prepare.main], [base.main], *([[rl.main], [evaluate.main, "rl"], [seconds.main, "rl"]] if sys.argv[1] == "rl" else []),
+    [prepare.main], [base.main],
+    *([[rl.main], [evaluate.main, "rl"], [seconds.main, "rl"]] if sys.argv[1] == "rl" else []),
     [opd.main, 0], [effopd.main, 0], [evaluate.main, "opd-0"], [evaluate.main, "effopd-0"],
     [spectral.main, "opd-0"], [spectral.main, "effopd-0"], [interventions.main, "opd-0"],
     [seconds.main, "opd-0"], [seconds.main, "effopd-0"], [timing.main], [paths.main], [report.main],
