@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from effopd.tasks.extraction import after_thinking, announced, last_boxed, last_line
-from effopd.tasks.notation import TEXT_COMMAND
+from effopd.tasks.extraction import TEXT_COMMAND, after_thinking, announced, last_boxed, last_line
 from effopd.tasks.problems import Problem
 from effopd.tasks.verdict import Verdict, right, shortened, wrong
 

@@ -1,6 +1,6 @@
-"""Mathematical answers: extracted from a completion, compared as text, as numbers, and by math-verify.
+"""Mathematical answers: extracted from a completion, compared as text and as numbers, and else by value.
 
-What math-verify does with a hostile or enormous answer is bounded by a process that can be killed; see `math_process`.
+What a hostile or enormous answer may cost is bounded by a process that can be killed; see `mathematics.process`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ import re
 from fractions import Fraction
 from itertools import accumulate
 
-from effopd.tasks import math_process
-from effopd.tasks.extraction import after_thinking, announced, bare, last_boxed, last_line
-from effopd.tasks.notation import TEXT_COMMAND, standard
+from effopd.mathematics import process
+from effopd.mathematics.answer import canonical
+from effopd.mathematics.names import LETTERS
+from effopd.mathematics.units import NUMBERS
+from effopd.tasks.extraction import TEXT_COMMAND, after_thinking, announced, bare, last_boxed, last_line
 from effopd.tasks.problems import Problem
 from effopd.tasks.verdict import Verdict, right, shortened, wrong
 
@@ -23,23 +25,20 @@ TOLERANCE = 0.01
 LONGEST_ANSWER = 2_000  # characters; no answer to compare is longer
 DEEPEST_ANSWER = 10  # brackets in brackets; 5 in 25,000 reference answers
 
-_NUMBER = r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|[-+]?\.\d+"
-_PLAIN_NUMBER = re.compile(_NUMBER)
-_FRACTION = re.compile(r"(-?)(\d*)\\frac(?:\{(\d+)\}|(\d))(?:\{(\d+)\}|(\d))|(-?)()(\d+)/(\d+)")
-_SPACED_COMMA = re.compile(r"\d,\s+\d")  # two numbers, 10, 200, and not ten thousand
-_IN_BASE = re.compile(r"0*(\d[0-9A-F]*)_\{?(\d+)\}?")
-_MEMBER = re.compile(r"[A-Za-z]\\in(?![A-Za-z])")
-_BRACKET = re.compile(r"\\?[{}]|[()\[\],]")
+_PLAIN_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?|[-+]?\.\d+")
+_FRACTION = re.compile(r"(-?)(\d*)\\frac\{(\d+)\}\{(\d+)\}|(-?)()(\d+)/(\d+)")
 _WORDS = re.compile(r"[A-Za-z][A-Za-z'’\- ]*[A-Za-z]")
+_NAME = "|".join(["[A-Za-z]", *(rf"\\{letter} " for letter in sorted(LETTERS))])
+_ASSIGNED = re.compile(rf"(?:{_NAME})" + r"(?:_\{[^{}]*\})?(?:\([^()]*\))?=([^=]+)")
+_YES_OR_NO = re.compile(r"(yes|no|true|false)[,.;:]\s+([^\n]*)", re.IGNORECASE)
+_RESERVED = re.compile(r"\b(?:but|except|however|if|no|only|or|unless|when|yes|true|false)\b", re.IGNORECASE)
+_NO_SOLUTION = {"no solution", "no solutions", "there is no solution", "there are no solutions", "\\emptyset"}
+_SAME_WORDS = {"dne": "does not exist"}
 _UNFINISHED = re.compile(r"\\(?:boxed|fbox)\s*\{")  # a box that was never closed
-_CONSTANTS = {"pi", "infinity", "infty", "inf", "oo"}
-_SPACING = re.compile(
-    r"\\(?:left|right|bigl?|bigr|Bigl?|Bigr|displaystyle|textstyle|limits)(?![a-zA-Z])|\\[!,;:> ]|~|(?!(?<=\d) \d)\s+"
-)
 
 
 def verify(problem: Problem, completion: str) -> Verdict:
-    """Grade a completion; never raises on what a model writes. Asks math-verify only where text and numbers differ."""
+    """Grade a completion; never raises on what a model writes."""
     answer = extract_answer(completion)
     if answer is None:
         return wrong("no answer found")
@@ -49,9 +48,9 @@ def verify(problem: Problem, completion: str) -> Verdict:
     quick = compare_plainly(problem.answer, answer, tolerance)
     if quick is not None:
         return quick
-    if _depth(answer) > DEEPEST_ANSWER:  # math-verify's parser may take exponentially long
+    if _depth(answer) > DEEPEST_ANSWER:
         return wrong(f"the answer is nested {_depth(answer)} deep")
-    judged = math_process.ask(gold=standard(problem.answer), answer=standard(answer), tolerance=tolerance)
+    judged = process.ask(gold=bare(problem.answer), answer=bare(answer), tolerance=tolerance)
     shown = f"{shortened(answer)} against {shortened(problem.answer)}"
     return right(f"equivalent: {shown}") if judged.right else wrong(f"{judged.reason}: {shown}")
 
@@ -67,49 +66,44 @@ def extract_answer(completion: str) -> str | None:
 
 def compare_plainly(gold: str, answer: str, tolerance: float) -> Verdict | None:
     """A verdict where none but text and plain numbers are needed, else None."""
-    gold_text, answer_text = canonical(gold), canonical(answer)
+    gold_text, answer_text = canonical(bare(gold)), canonical(bare(answer))
     if gold_text == answer_text:
         return right(f"same text: {shortened(answer)}")
+    if gold_text in _value(answer_text) or answer_text in _value(gold_text):
+        return right(f"same text: {shortened(answer)}")
     gold_words, answer_words = _words(gold), _words(answer)
-    if gold_words is not None:
+    if {gold_words or gold_text.strip(), answer_words or answer_text.strip()} <= _NO_SOLUTION:
+        return right("no solution")
+    if gold_words is not None and "\\" not in gold_text:
         same = gold_words == answer_words
         return right(f"same words: {gold_words}") if same else wrong(f"{shortened(answer)} is not {shortened(gold)}")
-    shown = f"{shortened(answer)} against {shortened(gold)}"
-    gold_base, answer_base = (_IN_BASE.fullmatch(text.upper()) for text in (gold_text, answer_text))
-    if gold_base and answer_base:
-        same = gold_base.groups() == answer_base.groups()
-        return right(f"same digits: {shown}") if same else wrong(f"another number or base: {shown}")
-    if {_brackets(gold_text), _brackets(answer_text)} == {"(", "\\{"}:
-        return wrong(f"one has an order, the other is a set: {shown}")
-    gold_number, answer_number = (plain_number(text.removesuffix("\\%")) for text in (gold_text, answer_text))
-    if gold_number is None or answer_number is None or _SPACED_COMMA.search(gold) or _SPACED_COMMA.search(answer):
+    gold_number, answer_number = plain_number(gold_text), plain_number(answer_text)
+    if gold_number is None or answer_number is None:
         return None
+    shown = f"{shortened(answer)} against {shortened(gold)}"
     if abs(gold_number - answer_number) <= Fraction(tolerance) * abs(gold_number):
         return right(f"same number: {shown}")
-    texts = gold_text + answer_text
-    if "." in texts and ("/" in texts or "frac" in texts):
-        return None  # 0.333333 for a third: math-verify knows how many digits count
+    if ("." in gold_text) != ("." in answer_text):
+        return None  # 0.333333 for a third
     return wrong(f"another number: {shown}")
 
 
-def canonical(answer: str) -> str:
-    """An answer without what changes its looks but not its meaning."""
-    text = TEXT_COMMAND.sub(r"\1", standard(bare(answer)))
-    text = _SPACING.sub("", text)
-    text = text.replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac").replace("\\$", "")
-    return text.removesuffix(".")
+def _value(text: str) -> tuple[str, ...]:
+    """What is assigned in ``x=…`` and ``f(x)=…``."""
+    match = _ASSIGNED.fullmatch(text)
+    return (match[1],) if match else ()
 
 
 def plain_number(text: str) -> Fraction | None:
-    """The value of ``-1,234.5``, ``1/2``, ``-\\frac{1}{2}`` or ``1\\frac{1}{2}`` exactly; None for anything else."""
+    """The value of ``-1234.5``, ``1/2``, ``-\\frac{1}{2}`` or ``1\\frac{1}{2}`` exactly; None for anything else."""
     if len(text) > 100:
         return None
     if _PLAIN_NUMBER.fullmatch(text):
-        return Fraction(text.replace(",", ""))
+        return Fraction(text)
     if (match := _FRACTION.fullmatch(text)) is None:
         return None
     sign, whole, numerator, denominator = (group for group in match.groups() if group is not None)
-    if not int(denominator):
+    if not int(denominator) or (whole and int(numerator) >= int(denominator)):
         return None
     return (-1 if sign else 1) * (int(whole or 0) + Fraction(int(numerator), int(denominator)))
 
@@ -119,23 +113,13 @@ def _depth(answer: str) -> int:
     return max(accumulate((sign in "([{") - (sign in ")]}") for sign in answer), default=0)
 
 
-def _brackets(text: str) -> str:
-    """The bracket that a whole list stands in: ``(`` or ``\\{``; empty for anything else."""
-    text = _MEMBER.sub("", text, count=1) if _MEMBER.match(text) else text
-    opening = next((sign for sign in ("(", "\\{") if text.startswith(sign)), "")
-    depth, listed = 0, False
-    for sign in _BRACKET.finditer(text) if opening else ():
-        depth += (sign[0] in ("(", "[", "{", "\\{")) - (sign[0] in (")", "]", "}", "\\}"))
-        listed |= depth == 1 and sign[0] == ","
-        if depth == 0:
-            return opening if listed and sign.end() == len(text) else ""
-    return ""
-
-
 def _words(answer: str) -> str | None:
     """Words such as “does not exist”, in lower case; None where an answer is anything but words."""
-    text = bare(TEXT_COMMAND.sub(r"\1", bare(answer))).replace("\\ ", " ").replace("~", " ")
-    if not _WORDS.fullmatch(text) or text.lower() in _CONSTANTS:
+    text = TEXT_COMMAND.sub(r"\1", bare(answer)).replace("\\ ", " ").replace("~", " ").strip(" .,;:!")
+    if (yes_or_no := _YES_OR_NO.fullmatch(text)) and not _RESERVED.search(yes_or_no[2]):
+        return str(yes_or_no[1].lower())
+    if not _WORDS.fullmatch(text) or text.lower() in NUMBERS:
         return None
     words = " ".join(text.lower().split())
+    words = _SAME_WORDS.get(words, words)
     return words if len(max(words.split(), key=len)) > 2 or words in ("no", "a", "an") else None

@@ -67,7 +67,7 @@ def _verify_task(task: str, problems: Sequence[Problem], completions: Sequence[s
 
 
 def _math_threads(workers: int) -> ThreadPoolExecutor:
-    """Threads that live as long as this process, since each keeps a process with math-verify in it."""
+    """Threads that live as long as this process, since each keeps a process that compares answers."""
     if workers not in _pools:
         _pools[workers] = ThreadPoolExecutor(workers, thread_name_prefix="math")
     return _pools[workers]

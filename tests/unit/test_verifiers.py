@@ -30,7 +30,7 @@ from effopd.evaluation.references import check_references
 from effopd.files import DataError
 from effopd.sandbox.run import SandboxError
 from effopd.sandbox.watch import NotJudgedError
-from effopd.tasks import choice, code, exact, math, math_reader, math_worker, verifiers
+from effopd.tasks import choice, code, exact, math, verifiers
 from effopd.tasks.code import CodeTests, extract_program, same_output, same_value
 from effopd.tasks.extraction import last_boxed
 from effopd.tasks.problems import Problem
@@ -41,13 +41,6 @@ from effopd.train.training import Training
 from stages import benchmark
 
 GRADING = Path(__file__).parents[2] / "benchmarks" / "grading.py"
-
-# Cases on which the verifier and the person who judged them disagree; each with what it would take.
-KNOWN_DISAGREEMENTS = {
-    "\\boxed{\\text{The answer is }5}",  # words inside the box
-    math_cases.B("0.1+0.2-0.3"),  # for 0: exact decimals
-    math_cases.B("\\{(1,2)\\}"),  # for (1,2): a set of one solution
-}
 
 
 def test_the_rates_of_a_missing_file_are_refused_in_a_line_that_names_it(tmp_path: Path) -> None:
@@ -63,11 +56,10 @@ def test_at_least_200_mathematical_cases_are_judged_as_by_hand() -> None:
     wrong = [
         (completion, gold, verdict.reason)
         for (completion, gold, right), verdict in zip(math_cases.CASES, verdicts, strict=True)
-        if bool(verdict.score) != right and completion not in KNOWN_DISAGREEMENTS
+        if bool(verdict.score) != right
     ]
     assert wrong == []
     assert len(math_cases.CASES) >= 200
-    assert len(KNOWN_DISAGREEMENTS) / len(math_cases.CASES) <= 0.01
 
 
 @pytest.mark.parametrize(("completion", "letter"), choice_cases.CASES)
@@ -104,56 +96,12 @@ def test_numbers_and_fractions_need_no_algebra_to_be_told_apart() -> None:
         for pair in pairs:
             verdict = math.compare_plainly(*pair, 0.0)
             assert verdict is not None and verdict.score == score, pair
-    for pair in (("1/3", "0.333333"), ("\\frac{1}{0}", "1"), ("1/2", "x/2")):  # math-verify is asked
+    for pair in (("1/3", "0.333333"), ("\\frac{1}{0}", "1"), ("1/2", "x/2")):  # left to the comparison of values
         assert math.compare_plainly(*pair, 0.0) is None
 
 
-def test_answers_that_a_point_tells_apart_are_apart_for_math_verify_too() -> None:
-    from math_verify import verify
-
-    golds = sorted({gold for _, gold, _ in math_cases.CASES})
-    pairs = [(gold, golds[(row + 7 * step) % len(golds)]) for row, gold in enumerate(golds) for step in (1, 2)]
-    told = [(a, b) for a, b in pairs if math_worker._apart(math_worker._parse(a)[0], math_worker._parse(b)[0])]
-    assert len(told) > 40
-    for a, b in told:
-        assert not verify(math_worker._parse(a), math_worker._parse(b), timeout_seconds=None), (a, b)
-
-
-@pytest.mark.parametrize(
-    ("gold", "answer"),
-    [
-        ("\\sin^2 x + \\cos^2 x", "1"), ("\\sqrt{x^2}", "|x|"), ("(x+1)^2", "x^2+2x+1"), ("\\log_2 8", "3"),
-        ("\\frac{1}{\\sqrt2}", "\\frac{\\sqrt2}{2}"), ("e^{i\\pi}", "-1"), ("0.333333", "\\frac13"),
-        ("\\tan x \\cos x", "\\sin x"),
-        ("a(b+c)", "ab+ac"), ("\\binom{5}{2}", "10"), ("x", "x"), ("2t", "t+t"),
-    ],
-)  # fmt: skip
-def test_no_point_tells_equal_answers_apart(gold: str, answer: str) -> None:
-    assert math_worker.compare(gold, answer, 0.0)[0]
-
-
-def test_the_quick_reader_reads_what_the_usual_one_reads(monkeypatch: pytest.MonkeyPatch) -> None:
-    from latex2sympy2_extended import latex2sympy2
-    from sympy import srepr
-
-    def read(text: str) -> str:
-        try:
-            return srepr(latex2sympy2.latex2sympy(text))
-        except Exception as error:  # noqa: BLE001 - what cannot be read must fail alike
-            return type(error).__name__
-
-    answers = [math.extract_answer(completion) or "" for completion, _, _ in math_cases.CASES]
-    texts = sorted({*answers, *(gold for _, gold, _ in math_cases.CASES)})
-    texts += ["007", "0.50", ".5", "1,234.5", "2e3", "1.", "50\\%", "3\\frac12", "a<b\\le c", "(1,2]\\cup\\{3\\}", "1^"]
-    monkeypatch.setattr(latex2sympy2, "_Latex2Sympy", math_reader.case_reader())
-    usual = [read(text) for text in texts]
-    math_reader.install()
-    assert latex2sympy2._Latex2Sympy.__name__ == "Reader", "another version of latex2sympy2"
-    assert [read(text) for text in texts] == usual
-
-
 SENTENCE_EXCEPTIONS = {"minerva.jsonl": 1}  # an answer that is itself two formulas
-OTHERS_EXCEPTIONS = {"deepmath_test.jsonl": 1}  # x + 2y - 5 = 0 for 0: “left side = value” is read as the value
+SAME_VALUE = {"math500.jsonl": 2}  # 180° and π, in both orders
 
 
 @needs_real_rows
@@ -167,7 +115,7 @@ def test_real_reference_answers_grade_themselves_as_right_and_each_other_as_wron
     found = check_references(sample)
     assert found.graded == len(sample) and found.boxed == []
     assert len(found.said) <= SENTENCE_EXCEPTIONS.get(file, 0)
-    assert len(found.others) <= OTHERS_EXCEPTIONS.get(file, 0)
+    assert len(found.others) <= SAME_VALUE.get(file, 0)
 
 
 def test_a_reference_that_does_not_grade_itself_is_named() -> None:

@@ -1,4 +1,4 @@
-"""math-verify in processes of their own, one for each thread that asks, so that any comparison can be killed."""
+"""Comparisons in processes of their own, one for each thread that asks, so that any of them can be killed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ import sys
 import threading
 import weakref
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from effopd.files import DataError
-from effopd.tasks import math_worker
+from effopd.mathematics import worker
 
 STUCK_SECONDS = 300  # by the clock; the worker's CPU limit ends it long before, unless the machine is suspended
 
@@ -28,22 +27,20 @@ class Judged:
 
 def ask(gold: str, answer: str, tolerance: float) -> Judged:
     """Compare two answers in this thread's worker; what takes too long or too much memory does not match."""
-    worker: _Worker | None = getattr(_local, "worker", None)
-    if worker is None or not worker.alive:
-        worker = _local.worker = _Worker()
-    return worker.ask({"gold": gold, "answer": answer, "tolerance": tolerance})
+    own: _Worker | None = getattr(_local, "worker", None)
+    if own is None or not own.alive:
+        own = _local.worker = _Worker()
+    return own.ask({"gold": gold, "answer": answer, "tolerance": tolerance})
 
 
 class _Worker:
     """One child process; it ends when its input is closed, and so with this process, however that ends."""
 
     def __init__(self) -> None:
-        if find_spec("math_verify") is None:
-            raise DataError("grading mathematics needs math-verify: pip install -e '.[math]'")
-        root = str(Path(math_worker.__file__).resolve().parents[2])
+        root = str(Path(worker.__file__).resolve().parents[2])
         path = os.pathsep.join([root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", math_worker.__name__],
+            [sys.executable, "-P", "-m", worker.__name__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -51,7 +48,7 @@ class _Worker:
         )
         weakref.finalize(self, _stop, self._process)
         if self._read_line() != b"ready\n":
-            raise DataError("math-verify does not start; try: python -c 'import math_verify'")
+            raise DataError(f"answers cannot be compared here; try: python -m {worker.__name__}")
 
     @property
     def alive(self) -> bool:

@@ -1,0 +1,1 @@
+"""Mathematical answers, however they are written: read whole or not at all, and compared by value."""
