@@ -13,19 +13,18 @@ _BOXED = re.compile(r"(?:\\(?:boxed|fbox)|\bboxed(?=\{))\s*(?:\{|(\d+(?:\.\d+)?|
 _BETWEEN_BOXES = re.compile(
     r"[\s,;$.&]*(?:\\(?:text|quad|qquad|,|;|\(|\)|\[|\])|and|or|\{|\}|[a-zA-Z]\w{0,2}\s*=|[\s,;$.&])*"
 )
-ANSWER = (
-    r"(?:\b(?:answers?|ans\.?|results?|Antwort|Ergebnis|Lösung|réponse|résultat|respuesta|resultado|risposta|resposta|"
-    r"antwoord|odpowiedź|svaret|svar|vastaus|cevap|ответ|đáp án|jawaban(?:nya)?)|"
-    r"(?:最终)?答案|答え|正解|정답|답|الجواب|الإجابة|उत्तर)"
+ANSWER_ELSEWHERE = (
+    r"(?:\b(?:Antwort|Ergebnis|Lösung|réponse|résultat|respuesta|resultado|risposta|resposta|antwoord|odpowiedź|svaret|"
+    r"svar|vastaus|cevap|ответ|đáp án|jawaban(?:nya)?)|(?:最终)?答案|答え|正解|정답|답|الجواب|الإجابة|उत्तर)"
 )
-"""What an answer is called, in some languages."""
-IS = (
-    r"(?:\s*[:：=]|\s+[–—-](?=\s)|\s*(?:是|为|為|は|은|는)|\s+(?:is|are|equals|would\s+be|must\s+be|should\s+be|turns\s+out\s+to\s+be|"
-    r"comes\s+(?:out\s+)?to|ist|lautet|est|es|è|é|är|er|to|là|adalah)\b)"
+"""What an answer is called in other languages."""
+IS_ELSEWHERE = (
+    r"(?:\s*[:：=]|\s+[–—-](?=\s)|\s*(?:是|为|為|は|은|는)|\s+(?:ist|lautet|is|est|es|è|é|är|er|to|là|adalah)\b)"
 )
+_IS = r"(?:\s+(?:are|equals|would\s+be|must\s+be|should\s+be|turns\s+out\s+to\s+be|comes\s+(?:out\s+)?to)\b)"
 _ABOUT = r"(?:\s+(?:to|for|of)\s+(?:the|this|that|your|part|question|problem)\b[^\n.:=$?!]{0,60}?)?"
 _ANNOUNCED = re.compile(
-    ANSWER + _ABOUT + rf"\s*(?:\*\*|__)?{IS}\s*[:：]?\s*(?:\*\*|__)?\s*"
+    rf"(?:\b(?:answers?|ans\.?|results?)|{ANSWER_ELSEWHERE}){_ABOUT}\s*(?:\*\*|__)?(?:{_IS}|{IS_ELSEWHERE})\s*[:：]?\s*(?:\*\*|__)?\s*"
     r"(?:(?:as\s+follows|given\s+by|just|simply|then|therefore|thus|hence|clearly|definitely|actually|indeed)\b[\s:,]*){0,2}"
     r"(?=[^\s:])",
     re.IGNORECASE,

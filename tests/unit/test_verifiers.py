@@ -62,7 +62,7 @@ def test_at_least_200_mathematical_cases_are_judged_as_by_hand() -> None:
     assert len(math_cases.CASES) >= 200
 
 
-@pytest.mark.parametrize(("completion", "letter"), choice_cases.CASES)
+@pytest.mark.parametrize(("completion", "letter"), choice_cases.CASES + choice_cases.VARIANTS)
 def test_a_choice_is_read_as_by_hand(completion: str, letter: str | None) -> None:
     assert choice.extract_letter(completion) == letter
 
