@@ -76,6 +76,8 @@ def main(
     write_records(target / "records.parquet", problems, records)
     export(target / "lm-eval", dataset, f"{MODELS / name}", problems, records, summary, settings)
     stage.publish()
+    if summary["not_judged"]:
+        print(f"{name}, {about['title']}: {summary['not_judged']} problems are left out, which their data cannot judge")
     interval = f"{summary['low']:.3f}–{summary['high']:.3f}"
     print(f"{name}, {about['title']}: avg@{samples} {summary['accuracy']:.3f} ({interval})")
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from effopd.evaluation.records import Record
 from effopd.evaluation.statistics import bootstrap, pass_at_k
+from effopd.files import DataError
 from effopd.seeding import generator
 
 RESAMPLES = 2000
@@ -17,14 +18,21 @@ RESAMPLES = 2000
 def summarise(records: Sequence[Record], samples: int, *, confidence: float, seed: int) -> dict[str, Any]:
     """avg@k with its interval over problems, pass@1, 2, 4, … up to k, mean length and the share cut off at the limit.
 
-    records: ordered by problem, `samples` of each.
+    records: ordered by problem, `samples` of each. A problem of which one sample could not be judged is left out of all
+    figures and counted as `not_judged`. Raises `DataError` where none is left.
     """
+    not_judged = {record.problem for record in records if not record.judged}
+    problems = len({record.problem for record in records})
+    records = [record for record in records if record.problem not in not_judged]
+    if not records:
+        raise DataError(f"none of {problems} problems could be judged; see the reasons in the records")
     scores_NS = np.array([record.score for record in records]).reshape(-1, samples)
     estimate = bootstrap(scores_NS.mean(-1), confidence, RESAMPLES, generator(seed, "bootstrap"))
     correct_N = (scores_NS == 1.0).sum(-1)
     ks = sorted({2**i for i in range(samples.bit_length())} | {samples})
     return {
         "problems": len(scores_NS),
+        "not_judged": len(not_judged),
         "samples": samples,
         "accuracy": estimate.mean,
         "low": estimate.low,

@@ -33,18 +33,22 @@ def export(
     summary: dict[str, Any],
     settings: dict[str, Any],
 ) -> None:
-    """Write the folder. summary: of `benchmark.summarise`; settings: what the sampling was, for the task's config."""
+    """Write the folder, without the problems that could not be judged.
+
+    summary: of `benchmark.summarise`; settings: what the sampling was, for the task's config.
+    """
     by_problem = [[r for r in records if r.problem == i] for i in range(len(problems))]
-    samples = [_sample(i, problems[i], mine, settings) for i, mine in enumerate(by_problem)]
+    judged = [(i, mine) for i, mine in enumerate(by_problem) if all(record.judged for record in mine)]
+    samples = [_sample(i, problems[i], mine, settings) for i, mine in judged]
     hashes = "".join(row["doc_hash"] + row["prompt_hash"] + row["target_hash"] for row in samples)
     results = {
-        "results": {task: _results(task, len(problems), summary)},
+        "results": {task: _results(task, len(samples), summary)},
         "group_subtasks": {task: []},
         "configs": {task: _config(task, settings, summary["samples"])},
         "versions": {task: VERSION},
         "n-shot": {task: settings["shots"]},
         "higher_is_better": {task: dict.fromkeys([METRIC, *_pass_names(summary)], True)},
-        "n-samples": {task: {"original": len(problems), "effective": len(problems)}},
+        "n-samples": {task: {"original": len(problems), "effective": len(samples)}},
         "config": {
             "model": "hf",
             "model_args": f"pretrained={model}",

@@ -22,13 +22,16 @@ Grader = Callable[[Sequence[Problem], Sequence[str]], list[Verdict]]
 SCHEMA = pa.schema([
     ("problem", pa.int64()), ("sample", pa.int64()), ("task", pa.string()), ("prompt", pa.string()),
     ("answer", pa.string()), ("completion", pa.string()), ("score", pa.float64()), ("reason", pa.string()),
-    ("tokens", pa.int64()), ("truncated", pa.bool_()),
+    ("tokens", pa.int64()), ("truncated", pa.bool_()), ("judged", pa.bool_()),
 ])  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Record:
-    """What came of one sample of one problem; tokens counts those that were sampled, the end token included."""
+    """What came of one sample of one problem; tokens counts those that were sampled, the end token included.
+
+    judged: False where the problem's data could not tell right from wrong.
+    """
 
     problem: int
     sample: int
@@ -37,6 +40,7 @@ class Record:
     reason: str
     tokens: int
     truncated: bool
+    judged: bool = True
 
 
 def evaluate(
@@ -68,7 +72,7 @@ def evaluate(
         rollout = policy.sample([problem.prompt for problem in chosen], max_new_tokens, numbers_BT)
         verdicts = grade(chosen, rollout.texts)
         made = [
-            Record(p, s, text, verdict.score, verdict.reason, int(length), bool(truncated))
+            Record(p, s, text, verdict.score, verdict.reason, int(length), bool(truncated), verdict.judged)
             for (p, s), text, verdict, length, truncated in zip(
                 batch, rollout.texts, verdicts, rollout.lengths_B, rollout.truncated_B, strict=True
             )

@@ -29,6 +29,7 @@ _ADVICE = "install bubblewrap (apt-get install bubblewrap, dnf install bubblewra
 _BOXES = "effopd-box-"  # in the folder for temporary files
 _LIBRARIES = ("/usr/lib", "/usr/lib32", "/usr/lib64")
 _COMPILERS = ("/usr/bin", "/usr/libexec", "/usr/include")
+_DEVICES = ("null", "zero", "full", "random", "urandom")
 _BUBBLEWRAPS = 2  # its processes around a program: one outside the namespaces, the first one inside
 
 
@@ -55,7 +56,7 @@ def run(
     risk: the program then sees this machine. Raises `SandboxError` when a sandbox cannot be set up.
     """
     with claimed_folder(_BOXES) as folder:
-        for name, content in files.items():
+        for name, content in {**files, "stdin": stdin}.items():
             (Path(folder) / name).write_bytes(content)
             (Path(folder) / name).chmod(0o555)
         if sandboxed:
@@ -113,11 +114,12 @@ def _bubblewrap(box: Path, limits: Limits, filter_fd: int, status_fd: int, user:
         *(word for path in top if path.is_symlink() for word in ("--symlink", str(path.readlink()), str(path))),
         *_visible(compiling=limits.processes),
         "--ro-bind", str(box), BOX,
-        "--dev", "/dev", "--remount-ro", "/dev",
+        "--tmpfs", "/dev", *(word for name in _DEVICES for word in ("--dev-bind", f"/dev/{name}", f"/dev/{name}")),
+        "--symlink", f"{BOX}/stdin", "/dev/stdin", "--remount-ro", "/dev",  # there is no /proc for it to lead to
         "--perms", "1777", "--size", str(limits.scratch), "--tmpfs", "/tmp",  # noqa: S108 - the program's own
         "--remount-ro", "/", "--chdir", "/tmp",  # noqa: S108
         "--setenv", "PATH", "/usr/bin:/bin", "--setenv", "LANG", "C.UTF-8", "--setenv", "HOME", "/tmp",  # noqa: S108
-        "--setenv", "LD_LIBRARY_PATH", "/python/lib",
+        "--setenv", "LD_LIBRARY_PATH", "/python/lib", "--setenv", "ONLINE_JUDGE", "1",
         "--seccomp", str(filter_fd), "--json-status-fd", str(status_fd), "--",
     ]  # fmt: skip
 
@@ -169,7 +171,8 @@ def _start(
     try:
         return subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, cwd=directory,
-            pass_fds=inherited, start_new_session=True, env={"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"},
+            pass_fds=inherited, start_new_session=True,
+            env={"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "ONLINE_JUDGE": "1"},
         )  # fmt: skip
     except FileNotFoundError as error:
         raise SandboxError(f"{error.filename} is not installed: {_ADVICE}") from None

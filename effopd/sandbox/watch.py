@@ -17,14 +17,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from effopd.errors import MachineError
+
 End = Literal["exit", "signal", "cpu time", "sleep", "output", "threads", "files"]
 
 _LOOK_SECONDS = 0.05
 _KEPT_STDERR = 8192  # bytes of a program's complaints that are kept, from the end
 
 
-class NotJudgedError(RuntimeError):
-    """The machine was too busy to let a program come to an end, or to a limit of its own."""
+class NotJudgedError(MachineError):
+    """This machine is too busy to let a program come to its end, or to a limit of its own. The message says so."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,10 @@ def _exchange(process: subprocess.Popen[bytes], stdin: bytes, limits: Limits, mo
                     return seen
                 if (now := time.monotonic()) >= next_look:  # whoever waited for its input or output runs again
                     if now >= deadline:
-                        raise NotJudgedError(f"not at its end after {limits.patience:g} s on this machine")
+                        raise NotJudgedError(
+                            f"a program was not at its end after {limits.patience:g} s, since this machine is too "
+                            "busy: run it again when less runs beside it; it goes on from what is done"
+                        )
                     seen.end = _look(process.pid, seen, limits, most_tasks)
                     if seen.end is not None:
                         return seen

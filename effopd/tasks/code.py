@@ -7,46 +7,35 @@ alone; what cannot be judged then is an error, never a wrong answer.
 
 from __future__ import annotations
 
+import ast
 import json
 import math
-import re
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
-from effopd.errors import MachineError
 from effopd.files import DataError, canonical_json
 from effopd.sandbox import programs
 from effopd.sandbox.run import SandboxError, check_sandbox
 from effopd.sandbox.watch import Limits, NotJudgedError, Outcome
 from effopd.tasks.problems import Problem
-from effopd.tasks.verdict import Verdict, right, shortened, wrong
+from effopd.tasks.solution import LONGEST_PROGRAM, extract_program
+from effopd.tasks.verdict import Verdict, not_judged, right, shortened, wrong
 
 TASK = "code"
-LONGEST_PROGRAM = 200_000  # characters
 INTERPRETED = 5.0  # Python gets this many times the time limit that a contest sets for compiled programs
 ALONE_SECONDS = 1800.0  # by the clock, for all programs of one call that are run once more
-
-_FENCE = re.compile(
-    r"^((?:[ \t]*(?:[-*+]|\d{1,3}[.)])(?=[ \t]))?[ \t]*)(```+|~~~+)[ \t]*([\w+#.-]*)[^\n]*\n(.*?)^[ \t]*\2[ \t]*$",
-    re.DOTALL | re.MULTILINE,
-)
-_LANGUAGES: dict[str, Literal["python", "c++"]] = {
-    "python": "python", "python3": "python", "py": "python", "py3": "python", "pypy": "python", "pypy3": "python",
-    "cpp": "c++", "c++": "c++", "cc": "c++", "cxx": "c++",
-    "cpp11": "c++", "cpp14": "c++", "cpp17": "c++", "cpp20": "c++",
-    "c++11": "c++", "c++14": "c++", "c++17": "c++", "c++20": "c++",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class CodeTests:
     """What a program is held to.
 
-    inputs, outputs: for a program that reads stdin, texts; for a function, its list of arguments and its result.
+    inputs, outputs: for a program that reads stdin, texts; for a function, its list of arguments and its result, or a
+    text with a line for each argument, and one for the result.
     function: the function or method to call; None for stdin and stdout.
     checker: a Python program that judges an output where several are right. It is called with the names of three
     files, input, expected output and output, and prints 1 or 0 (or a score).
@@ -69,6 +58,9 @@ class CodeTests:
             )
         if self.function is None and not all(isinstance(text, str) for text in [*self.inputs, *self.outputs]):
             raise ValueError("inputs and outputs of a program must be texts")
+        if self.function is not None and all(isinstance(arguments, str) for arguments in self.inputs):
+            object.__setattr__(self, "inputs", [_arguments(text) for text in self.inputs])
+            object.__setattr__(self, "outputs", [_literal(result) for result in self.outputs])
         if self.function is not None and not all(isinstance(arguments, list) for arguments in self.inputs):
             raise ValueError("each input of a function must be its list of arguments")
         if not all(text is None or (isinstance(text, str) and text) for text in (self.function, self.checker)):
@@ -84,9 +76,9 @@ class CodeTests:
 
 @dataclass(frozen=True)
 class _Result:
-    """How one program did: its verdict, None where it could not be judged; and whether the machine may have decided."""
+    """How one program did: its verdict, and whether the machine may have reached it."""
 
-    verdict: Verdict | None
+    verdict: Verdict
     doubtful: bool = False
 
 
@@ -104,7 +96,7 @@ def verify_all(
     """Grade completions in parallel; never raises on what a model writes.
 
     Raises `SandboxError` when there is no sandbox here, unless `allow_unsandboxed`, `DataError` for tests of the wrong
-    shape, and `MachineError` where a program cannot be judged on a machine as busy as this.
+    shape, and `NotJudgedError` where a machine as busy as this cannot judge.
     """
     sandboxed = True
     try:
@@ -114,50 +106,15 @@ def verify_all(
             raise
         sandboxed = False
     tests = [_read_tests(problem) for problem in problems]
-    judge = partial(_judged, sandboxed=sandboxed)
     with ThreadPoolExecutor(workers) as pool:
-        results = list(pool.map(judge, tests, completions))
+        results = list(pool.map(partial(_judged, sandboxed=sandboxed), tests, completions))
+    judge = partial(_judge, sandboxed=sandboxed)
     deadline = time.monotonic() + ALONE_SECONDS
     for row, (test, completion) in enumerate(zip(tests, completions, strict=True)):
-        if results[row].doubtful and time.monotonic() < deadline:
+        result = results[row]
+        if result.doubtful and (not result.verdict.judged or time.monotonic() < deadline):
             results[row] = judge(test, completion)  # alone: the others are done
-    verdicts = [result.verdict for result in results if result.verdict is not None]
-    if unjudged := len(results) - len(verdicts):
-        raise MachineError(
-            f"{unjudged} of {len(results)} programs could not be judged, since this machine is too busy: run it again "
-            "when less runs beside it; it goes on from what is done"
-        )
-    return verdicts
-
-
-def extract_program(completion: str) -> tuple[Literal["python", "c++"], str] | None:
-    """The last fenced block in a known language, else the last fenced block, else bare code; and its language."""
-    text = after_thinking_code(completion)
-    blocks = [(m[3].lower(), _outdented(m[4], len(m[1]))) for m in _FENCE.finditer(text) if m[4].strip()]
-    known = [(_LANGUAGES[name], code) for name, code in blocks if name in _LANGUAGES]
-    if known:
-        return known[-1]
-    unnamed = [code for name, code in blocks if name in ("", "c")]
-    if unnamed:
-        return _guess_language(unnamed[-1]), unnamed[-1]
-    if not blocks and _looks_like_code(text):
-        return _guess_language(text), text
-    return None
-
-
-def _outdented(block: str, indent: int) -> str:
-    """A block without the indent of its fence, as in a list, where its first line has any of it."""
-    first = block.lstrip("\r\n")
-    indent = min(indent, len(first) - len(first.lstrip(" \t")))
-    return re.sub(rf"^[ \t]{{1,{indent}}}", "", block, flags=re.MULTILINE) if indent else block
-
-
-def after_thinking_code(completion: str) -> str:
-    """What stands behind a model's thinking; programs are longer than other answers, so nothing else is cut off."""
-    if len(completion) > 4 * LONGEST_PROGRAM:
-        completion = completion[-4 * LONGEST_PROGRAM :]
-    _, closed, answer = completion.rpartition("</think>")
-    return answer if closed and answer.strip() else completion
+    return [result.verdict for result in results]
 
 
 def same_output(expected: str, output: str) -> bool:
@@ -185,8 +142,8 @@ def same_value(expected: Any, value: Any) -> bool:
 def _judged(tests: CodeTests, completion: str, sandboxed: bool) -> _Result:
     try:
         return _judge(tests, completion, sandboxed)
-    except NotJudgedError:
-        return _Result(None, doubtful=True)
+    except NotJudgedError as error:
+        return _Result(not_judged(str(error)), doubtful=True)
 
 
 def _judge(tests: CodeTests, completion: str, sandboxed: bool) -> _Result:
@@ -206,31 +163,66 @@ def _judge(tests: CodeTests, completion: str, sandboxed: bool) -> _Result:
     limits = Limits(seconds, memory=(tests.memory_mb + 256) << 20)
     total = len(tests.inputs)
     for number, (given, expected) in enumerate(zip(tests.inputs, tests.outputs, strict=True), start=1):
-        stdin = given if tests.function is None else json.dumps(given)
-        outcome = program.run(stdin.encode("utf-8", "surrogatepass"), limits)
-        if not outcome.succeeded:
-            return _Result(wrong(f"test {number} of {total}: {_complaint(outcome)}"), outcome.doubtful)
-        if not _accepts(tests, given, expected, outcome, sandboxed):
-            return _Result(wrong(f"test {number} of {total}: wrong output {shortened(_text(outcome))!r}"))
+        failure = None
+        for stdin in _stdins(tests, given):
+            outcome = program.run(stdin.encode("utf-8", "surrogatepass"), limits)
+            failure = _failure(f"test {number} of {total}", tests, given, expected, outcome, sandboxed)
+            if failure is None:
+                break
+        if failure is not None:
+            return failure
     return _Result(right(f"passed {total} {'test' if total == 1 else 'tests'}"))
 
 
-def _accepts(tests: CodeTests, given: Any, expected: Any, outcome: Outcome, sandboxed: bool) -> bool:
-    if tests.function is not None:
-        try:
-            value = json.loads(_text(outcome))
-        except (ValueError, RecursionError):
-            return False
-        # some published tests wrap a result in a list of one
-        return same_value(expected, value) or (
-            isinstance(expected, list) and len(expected) == 1 and same_value(expected[0], value)
-        )
-    if tests.checker is None:
+def _stdins(tests: CodeTests, given: Any) -> list[str]:
+    """What a program reads; a function gets its arguments as JSON has them, or, where JSON may have made texts of
+    whole numbers that are keys, else with those numbers."""
+    if tests.function is None:
+        return [given]
+    return [json.dumps([given, whole]) for whole in (False, True)[: 1 + _has_digits_for_keys(given)]]
+
+
+def _failure(
+    test: str, tests: CodeTests, given: Any, expected: Any, outcome: Outcome, sandboxed: bool
+) -> _Result | None:
+    """What is wrong with how a program did on one test; None where nothing is."""
+    if not outcome.succeeded:
+        return _Result(wrong(f"{test}: {_complaint(outcome)}"), outcome.doubtful)
+    if _as_expected(tests, expected, outcome):
+        return None
+    doubtful = False
+    if tests.checker is not None and tests.function is None:
+        checked = programs.check(tests.checker, given, expected, outcome.stdout, sandboxed=sandboxed)
+        if _approves(checked):
+            return None
+        reference = programs.check(tests.checker, given, expected, expected.encode(), sandboxed=sandboxed)
+        if not _approves(reference):
+            reason = not_judged(f"{test}: the checker of the data fails on the expected output")
+            return _Result(reason, reference.doubtful)
+        doubtful = checked.doubtful
+    return _Result(wrong(f"{test}: wrong output {shortened(_text(outcome))!r}"), doubtful)
+
+
+def _as_expected(tests: CodeTests, expected: Any, outcome: Outcome) -> bool:
+    if tests.function is None:
         return same_output(expected, _text(outcome))
-    verdict = programs.check(tests.checker, given, expected, outcome.stdout, sandboxed=sandboxed)
-    words = verdict.stdout.decode("utf-8", "replace").split()
     try:
-        return verdict.succeeded and bool(words) and float(words[-1]) >= 1.0
+        value = json.loads(_text(outcome))
+    except (ValueError, RecursionError):
+        return False
+    # some published tests wrap a result in a list of one
+    return same_value(expected, value) or (
+        isinstance(expected, list) and len(expected) == 1 and same_value(expected[0], value)
+    )
+
+
+def _approves(checked: Outcome) -> bool:
+    """Whether a checker accepts an output: its last word counts, however it ends after that."""
+    words = checked.stdout.decode("utf-8", "replace").split()
+    if checked.end != "exit" or not words:
+        return False
+    try:
+        return float(words[-1]) >= 1.0
     except ValueError:
         return words[-1].lower() == "true"
 
@@ -273,14 +265,37 @@ def _same_token(expected: str, token: str) -> bool:
         return False
 
 
-def _guess_language(source: str) -> Literal["python", "c++"]:
-    return "c++" if re.search(r"^\s*#\s*include\b|\bint\s+main\s*\(", source, re.MULTILINE) else "python"
+def _arguments(text: str) -> list[Any]:
+    """A list of arguments from a text with a line for each; a text that is none of that is the only argument."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    try:
+        return [_parsed(line) for line in lines] or [text]
+    except ValueError:
+        return [text]
 
 
-def _looks_like_code(text: str) -> bool:
-    start = text.lstrip()
-    if re.match(
-        r"(?:#include\b|import \w|from \w+ import\b|def \w+\(|class \w+|print\(|\w+ ?= ?|for \w+ in |n, )", start
-    ):
-        return True
-    return bool(re.search(r"^(?:int main\(|def \w+\(.*\):|print\(.*\)\s*$)", text, re.MULTILINE))
+def _literal(text: Any) -> Any:
+    try:
+        return _parsed(text) if isinstance(text, str) else text
+    except ValueError:
+        return text
+
+
+def _parsed(text: str) -> Any:
+    """A value in JSON, or as Python writes it. Raises `ValueError` for anything else."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except ValueError:
+        try:
+            return json.loads(json.dumps(ast.literal_eval(text)))  # tuples as lists, and nothing that JSON has not
+        except (SyntaxError, TypeError, MemoryError, RecursionError):
+            raise ValueError("no value") from None
+
+
+def _has_digits_for_keys(value: Any) -> bool:
+    if isinstance(value, dict):
+        digits = bool(value) and all(key.removeprefix("-").isdecimal() for key in value)
+        return digits or any(map(_has_digits_for_keys, value.values()))
+    return isinstance(value, list) and any(map(_has_digits_for_keys, value))

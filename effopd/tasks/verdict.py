@@ -7,10 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Verdict:
-    """A score in [0, 1] and, in a few words, why."""
+    """A score in [0, 1] and, in a few words, why.
+
+    judged: False where the data cannot tell; the score is then 0, and no share of right answers should count it.
+    """
 
     score: float
     reason: str
+    judged: bool = True
 
 
 def right(reason: str) -> Verdict:
@@ -19,6 +23,10 @@ def right(reason: str) -> Verdict:
 
 def wrong(reason: str) -> Verdict:
     return Verdict(0.0, reason)
+
+
+def not_judged(reason: str) -> Verdict:
+    return Verdict(0.0, f"not judged: {reason}", judged=False)
 
 
 def shortened(text: str, length: int = 60) -> str:

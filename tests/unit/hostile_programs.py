@@ -72,7 +72,7 @@ _OTHERS = {
     "kill everybody": "import os\nos.kill(-1, 9)",
     "kill its parent": f"import os\nos.kill(os.getppid(), 9)\nos.kill({os.getpid()}, 9)",
     "kill its group": "import os\nos.killpg(0, 9)",
-    "read its environment": "import os\nif set(os.environ) - {'PATH', 'LANG', 'HOME', 'LD_LIBRARY_PATH', 'PWD', 'LC_CTYPE'}: print('BREACH', os.environ)",
+    "read its environment": "import os\nif set(os.environ) - {'PATH', 'LANG', 'HOME', 'LD_LIBRARY_PATH', 'ONLINE_JUDGE', 'PWD', 'LC_CTYPE'}: print('BREACH', os.environ)",
     "read its grader's environment": f"print('BREACH', open('/proc/{os.getpid()}/environ', 'rb').read(9))",
     "use open descriptors": "import os\nfor d in range(3, 64):\n  try: os.write(d, b'x')\n  except OSError: continue\n  print('BREACH', d)",
     "read open descriptors": "import os\nfor d in range(3, 64):\n  try: print('BREACH', os.read(d, 100))\n  except OSError: pass",

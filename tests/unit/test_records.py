@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,18 @@ def test_figures_are_those_computed_by_hand() -> None:
     assert found["pass_at"]["4"] == pytest.approx((1 + 0 + 1) / 3)
     assert found["standard_error"] == pytest.approx(np.std([0.5, 0, 0.25], ddof=1) / 3**0.5)
     assert found["low"] <= found["accuracy"] <= found["high"]
+
+
+def test_a_problem_that_could_not_be_judged_counts_in_no_figure(tmp_path: Path) -> None:
+    known = [record for record in RECORDS if record.problem != 1]
+    records = [replace(record, judged=(record.problem, record.sample) != (1, 2)) for record in RECORDS]
+    found, expected = (summarise(rows, 4, confidence=0.95, seed=0) for rows in (records, known))
+    assert found == expected | {"not_judged": 1} and found["problems"] == 2
+    export(tmp_path, "task", "m", PROBLEMS, records, found, {"seed": 0, "max_new_tokens": 9, "shots": 0})
+    results = json.loads((tmp_path / f"results_{DATE}.json").read_text(encoding="utf-8"))
+    assert results["n-samples"]["task"] == {"original": 3, "effective": 2}
+    with pytest.raises(DataError, match="none of 3 problems could be judged"):
+        summarise([replace(record, judged=False) for record in RECORDS], 4, confidence=0.95, seed=0)
 
 
 def test_records_come_back_from_parquet(tmp_path: Path) -> None:

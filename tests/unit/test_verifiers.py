@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,12 @@ from real_rows import FILES, ROWS, needs_real_rows
 from effopd.datasets.load import load_rows
 from effopd.datasets.rows import Example, read_examples
 from effopd.datasets.spec import read_spec, spec_file
-from effopd.errors import MachineError
 from effopd.evaluation.accuracy import grade
 from effopd.evaluation.references import check_references
 from effopd.files import DataError
+from effopd.sandbox import watch
 from effopd.sandbox.run import SandboxError
-from effopd.sandbox.watch import NotJudgedError
+from effopd.sandbox.watch import Limits, NotJudgedError
 from effopd.tasks import choice, code, exact, math, verifiers
 from effopd.tasks.code import CodeTests, extract_program, same_output, same_value
 from effopd.tasks.extraction import last_boxed
@@ -70,15 +71,16 @@ def test_a_choice_is_read_as_by_hand(completion: str, letter: str | None) -> Non
 @pytest.mark.slow
 @needs_bubblewrap
 def test_at_least_60_programs_are_judged_as_by_hand() -> None:
-    problems = [Problem("code", "", tests.to_json()) for _, tests, _ in code_cases.CASES]
-    verdicts = verify_all(problems, [completion for completion, _, _ in code_cases.CASES], workers=2)
+    cases = code_cases.CASES + code_cases.VARIANTS
+    problems = [Problem("code", "", tests.to_json()) for _, tests, _ in cases]
+    verdicts = verify_all(problems, [completion for completion, _, _ in cases], workers=2)
     wrong = [
         (completion, verdict.reason)
-        for (completion, _, right), verdict in zip(code_cases.CASES, verdicts, strict=True)
+        for (completion, _, right), verdict in zip(cases, verdicts, strict=True)
         if bool(verdict.score) != right
     ]
     assert wrong == []
-    assert len(code_cases.CASES) >= 60
+    assert len(cases) >= 60
 
 
 @needs_bubblewrap
@@ -87,6 +89,28 @@ def test_a_few_programs_are_judged_as_by_hand() -> None:
     problems = [Problem("code", "", tests.to_json()) for _, tests, _ in chosen]
     verdicts = verify_all(problems, [completion for completion, _, _ in chosen], workers=2)
     assert [bool(verdict.score) for verdict in verdicts] == [right for _, _, right in chosen]
+
+
+@needs_bubblewrap
+def test_a_checker_that_fails_is_the_datas_fault_and_no_wrong_answer() -> None:
+    for checker in (
+        "raise RuntimeError",
+        "print()",
+        "print(float('nan'), 'maybe')",
+        "while True: pass",
+        "print(0)",
+        "x =",
+    ):
+        tests = CodeTests(inputs=["12\n"], outputs=["3 4\n"], checker=checker, seconds=0.2).to_json()
+        other, same = verify_all(
+            [Problem("code", "", tests)] * 2, [code_cases.py("print(2, 6)"), code_cases.py("print(3, 4)")]
+        )
+        assert (other.score, other.judged) == (0.0, False)
+        assert other.reason == "not judged: test 1 of 1: the checker of the data fails on the expected output"
+        assert (same.score, same.judged) == (1.0, True), "what is expected word for word needs no checker"
+    tests = code_cases.FACTORS.to_json()
+    wrong = verify_all([Problem("code", "", tests)], [code_cases.py("print('hello')")])[0]
+    assert (wrong.score, wrong.judged) == (0.0, True)
 
 
 def test_numbers_and_fractions_need_no_algebra_to_be_told_apart() -> None:
@@ -270,13 +294,12 @@ def test_a_verdict_that_the_machine_may_have_reached_needs_a_second_run_alone(mo
 
 @needs_bubblewrap
 def test_what_cannot_be_judged_is_an_error_and_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
-    def never(tests: CodeTests, completion: str, sandboxed: bool) -> code._Result:
-        raise NotJudgedError
-
-    monkeypatch.setattr(code, "_judge", never)
+    """What waits for a processor is reported as running, as here a sleeping program is."""
+    monkeypatch.setattr(watch, "_tasks", lambda process: ("SSR", 0.0, process))
+    monkeypatch.setattr(code, "Limits", partial(Limits, patience=1.0))
     problem = Problem("code", "", CodeTests(inputs=["1\n"], outputs=["1\n"]).to_json())
-    with pytest.raises(MachineError, match="2 of 2 programs could not be judged, since this machine is too busy"):
-        verify_all([problem] * 2, ["```python\nprint(input())\n```"] * 2)
+    with pytest.raises(NotJudgedError, match="not at its end after 1 s, since this machine is too busy"):
+        verify_all([problem] * 2, ["```python\nimport time\ntime.sleep(1000)\n```", code_cases.py("print(input())")])
 
 
 @needs_bubblewrap
