@@ -11,7 +11,9 @@ from typer import Option
 from effopd.extrapolation.leaps import Leaps
 from effopd.params.effopd import EffOPDFreeParams, EffOPDParams
 from effopd.params.runs import run_name
+from effopd.tasks.lengths import check_lengths
 from effopd.tasks.problems import Problem, read_problems
+from effopd.tasks.verifiers import check_gradable
 from stages.distilling import DistillingParams, distilling
 from stages.harness import Stage
 from stages.ranks import run_on_ranks
@@ -47,6 +49,7 @@ def main(
         settings, run, rate, opd = theirs.effopd, run_name("effopd", replicate), params.opd.learning_rate, params.opd
     by_accuracy = settings.score == "accuracy"
     validation = read_problems(stage.input("data/validation.parquet")) if by_accuracy else []
+    check_gradable(validation)
     search = partial(make_leaps, settings, validation, rate, opd.log_ratio_cap)
     distilling(stage, params, opd, run, replicate, learning_rate=rate, steps=settings.steps, search=search)
 
@@ -59,6 +62,7 @@ def make_leaps(
     trainee: Trainee,
     seed: int,
 ) -> Leaps:
+    check_lengths(validation, trainee.tokenizer, trainee.engine.model.config, "data/validation.parquet")
     return Leaps(
         settings,
         trainee.engine,

@@ -11,18 +11,20 @@ from effopd.datasets.catalogue import Dataset
 from effopd.datasets.contamination import NGRAM, find_overlaps
 from effopd.datasets.prompts import Renderer
 from effopd.datasets.spec import SPECS
-from effopd.files import write_json
+from effopd.datasets.student import without_too_long
+from effopd.files import DataError, write_json
 from effopd.params.benchmark import BenchmarkParams
 from effopd.params.data import DataParams
+from effopd.params.model import ModelParams
 from effopd.params.prompt import PromptParams
 from effopd.params.run import RunParams
 from effopd.seeding import generator
 from effopd.tasks import arithmetic
-from effopd.tasks.problems import Demonstration, Problem, write_demonstrations, write_problems
+from effopd.tasks.problems import UNGRADED, Demonstration, Problem, write_demonstrations, write_problems
 from stages.harness import Stage, run
 
 DATA = Path("data")
-SOURCES = DATA / "sources"
+SOURCES, MODELS = DATA / "sources", DATA / "models"
 
 
 def main() -> None:
@@ -32,8 +34,11 @@ def main() -> None:
     params = stage.params("data", DataParams)
     prompt = stage.params("prompt", PromptParams)
     benchmark = stage.params("benchmark", BenchmarkParams, unused=_UNUSED)
+    student = stage.params("model", ModelParams, unused=_UNUSED_SIZES)
     stage.input(SOURCES)
     stage.input(SPECS)
+    if student.source and (MODELS / student.source).is_dir():
+        stage.input(MODELS / student.source)
     if prompt.style == "chat" and Path(prompt.tokenizer).is_dir():
         stage.input(prompt.tokenizer)
     renderer = Renderer(prompt)
@@ -48,7 +53,7 @@ def main() -> None:
         title = f"Chains of {params.operations} operations over digits, modulo 10"
         about = {"title": title, "licence": "", "source": "built in", "revision": "", "rejected": [], "merged": 0}
     else:
-        dataset = catalogue.load(params.source, SOURCES, seed)
+        dataset = without_too_long(catalogue.load(params.source, SOURCES, seed), renderer, student, MODELS)
         merged = len(dataset.examples) - len(catalogue.different(dataset.examples))
         splits, questions, demonstrations = _from_dataset(dataset, params, renderer, seed)
         about = _about(dataset) | {"merged": merged}
@@ -57,6 +62,8 @@ def main() -> None:
     benchmarks = {name: catalogue.load(name, SOURCES, seed) for name in benchmark.datasets}
     questions |= {name: [example.question for example in set_.examples] for name, set_ in benchmarks.items()}
     rendered = {name: _problems(dataset, renderer, benchmark.limit) for name, dataset in benchmarks.items()}
+    if renderer.merged_system:
+        print("the chat template has no place for a system turn: its text opens the first turn of the user")
     shared = {name: _contamination(questions["train"], questions[name]) for name in ("test", *benchmarks)}
 
     for name, problems in splits.items():
@@ -78,6 +85,7 @@ def main() -> None:
             print(f"{name}: {found['exact']} questions are in train word for word, {found['ngram']} more in part")
 
 
+_UNUSED_SIZES = ("vocabulary", "hidden_size", "layers", "heads", "kv_heads", "mlp_size", "context")
 _UNUSED = ("runs", "samples", "max_new_tokens", "batch_size", "allow_unsandboxed", "url")
 
 
@@ -99,6 +107,8 @@ def _from_dataset(
 def _problems(dataset: Dataset, renderer: Renderer, limit: int) -> list[Problem]:
     _tell_rejected(dataset)
     chosen = dataset.examples[:limit] if limit else dataset.examples
+    if ungraded := next((example for example in chosen if example.task == UNGRADED), None):
+        raise DataError(f"{dataset.local}: row {ungraded.row} has no answer, which a benchmark needs")
     return [catalogue.problem(example, dataset, renderer) for example in chosen]
 
 

@@ -23,6 +23,7 @@ from effopd.rollout.copy import CopySampler
 from effopd.rollout.sampler import ModelSampler, Sampler
 from effopd.rollout.vllm import VLLMSampler, start_vllm
 from effopd.seeding import derive_seed
+from effopd.tasks.lengths import check_lengths
 from effopd.tasks.problems import Problem
 from effopd.train.deepspeed_engine import DeepSpeedEngine
 from effopd.train.engine import Engine, TorchEngine, checkpoint_activations
@@ -100,7 +101,8 @@ class Trainee:
         )
 
     def training(self, problems: Sequence[Problem], session: Session, seed: int) -> Training:
-        """What the loops are given."""
+        """What the loops are given. Raises `DataError` for prompts that the student has no room for."""
+        check_lengths(problems, self.tokenizer, self.engine.model.config, "data/train.parquet")
         return Training(
             self.engine,
             self.sampler,
@@ -188,4 +190,5 @@ def publish(
             link_or_copy(file, copy / file.name)
     stage.publish()
     row = session.state.metrics[-1]
-    print(f"{MODELS / run}: step {row['step']}, training accuracy {row['accuracy']:.3f}")
+    accuracy = f", training accuracy {row['accuracy']:.3f}" if "accuracy" in row else ""
+    print(f"{MODELS / run}: step {row['step']}{accuracy}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from effopd.datasets.load import load_rows, local_copy
@@ -13,7 +13,7 @@ from effopd.datasets.spec import Prompt, Source, read_spec, spec_file, spec_name
 from effopd.files import DataError
 from effopd.seeding import generator
 from effopd.tasks import choice, code
-from effopd.tasks.problems import Demonstration, Problem
+from effopd.tasks.problems import UNGRADED, Demonstration, Problem
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,24 @@ def load(name: str, sources: Path, seed: int) -> Dataset:
 
 
 def problem(example: Example, dataset: Dataset, renderer: Renderer) -> Problem:
-    return Problem(example.task, renderer.render(example, dataset.prompt), example.answer, example.teacher)
+    asked = replace(example, question=example.teacher_question, messages=_asked(example))
+    return Problem(
+        example.task,
+        renderer.render(example, dataset.prompt),
+        example.answer,
+        example.teacher,
+        renderer.render(asked, dataset.prompt) if example.teacher_question else "",
+    )
+
+
+def _asked(example: Example) -> tuple[tuple[str, str], ...]:
+    """A row's conversation with what the teacher is asked for its last turn."""
+    return (*example.messages[:-1], ("user", example.teacher_question)) if example.messages else ()
 
 
 def demonstration(example: Example, dataset: Dataset, renderer: Renderer) -> Demonstration | None:
-    """A completion to imitate: the row's solution, or its bare answer; None for programs, which have neither."""
-    if example.task == code.TASK:
+    """A completion to imitate: the row's solution, or its bare answer; None for rows that have neither, as programs."""
+    if example.task in (code.TASK, UNGRADED):
         return None
     bare = (
         f"Answer: {example.answer}" if example.task == choice.TASK else f"The answer is $\\boxed{{{example.answer}}}$."
@@ -77,17 +89,23 @@ def different(examples: list[Example]) -> list[Example]:
 def split(examples: list[Example], sizes: dict[str, int], seed: int) -> dict[str, list[Example]]:
     """Disjoint random parts of the given sizes; the last takes what is left where that is less.
 
-    What occurs twice goes to one part only. Raises `DataError` when nothing is left for the last part.
+    What occurs twice goes to one part only. Rows without an answer go to the last part, unless no row has one. Raises
+    `DataError` when nothing is left for the last part, or too few rows with answers are there for the others.
     """
     unique = different(examples)
-    order = generator(seed, "problems").permutation(len(unique))
+    order = [unique[i] for i in generator(seed, "problems").permutation(len(unique))]
+    graded = [example for example in order if example.task != UNGRADED] or order
+    *others, last = sizes
+    before = sum(sizes[name] for name in others)
+    if before > len(graded):
+        raise DataError(f"{len(graded)} different questions with answers are too few: {before} are set aside for tests")
     parts, start = {}, 0
-    for name, size in sizes.items():
-        parts[name] = [unique[i] for i in order[start : start + size]]
-        start += size
-    last = list(sizes)[-1]
+    for name in others:
+        parts[name] = graded[start : start + sizes[name]]
+        start += sizes[name]
+    taken = {example.row for example in graded[:start]}
+    parts[last] = [example for example in order if example.row not in taken][: sizes[last]]
     if not parts[last]:
-        before = sum(sizes.values()) - sizes[last]
         raise DataError(
             f"{len(unique)} different questions are too few: {before} are set aside before {last!r} gets any"
         )

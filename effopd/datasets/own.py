@@ -1,4 +1,4 @@
-"""The user's own data: a JSONL or parquet file with the columns of docs/data.md, checked row by row."""
+"""The user's own data: files with the columns of docs/data.md, checked row by row."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import math
 from pathlib import Path
 from typing import Any, get_args
 
-from effopd.datasets.load import Row, read_file
+from effopd.datasets.load import Row, read_local
 from effopd.datasets.rows import Example
 from effopd.datasets.spec import Verifier
 from effopd.files import DataError
 from effopd.tasks.choice import LETTERS
 from effopd.tasks.code import CodeTests
+from effopd.tasks.problems import UNGRADED
 
-COLUMNS = ("prompt", "messages", "answer", "task", "teacher", "id")
+COLUMNS = ("prompt", "messages", "answer", "task", "teacher", "teacher_prompt", "id")
 SHOWN = 5  # rows named in an error
 
 
@@ -23,7 +24,7 @@ def read_own(path: Path) -> list[Example]:
     nobody."""
     examples: list[Example] = []
     wrong: list[str] = []
-    for number, row in read_file(path):
+    for number, row in read_local(path):
         try:
             if isinstance(row, DataError):
                 raise row
@@ -42,22 +43,33 @@ def _read(number: int, row: Row) -> Example:
     unknown = [name for name in row if name not in COLUMNS]
     if unknown:
         raise DataError(f"unknown column {unknown[0]!r}; known: {', '.join(COLUMNS)}")
-    task = str(row.get("task"))
-    if task not in get_args(Verifier):
-        raise DataError(f"'task' is {task!r}, expected one of {', '.join(get_args(Verifier))}")
-    answer = _answer(task, row.get("answer"))
+    task, answer = _task(row)
     teacher = row.get("teacher") or ""
     if not isinstance(teacher, str):
         raise DataError(f"'teacher' is {teacher!r}, expected a name of teacher.named")
+    asked = row.get("teacher_prompt")
+    if asked is not None and (not isinstance(asked, str) or not asked.strip()):
+        raise DataError("'teacher_prompt' is not a text, or empty")
+    asked = asked or ""
     prompt, messages = row.get("prompt"), row.get("messages")
     if (prompt is None) == (messages is None):
         raise DataError("expected either 'prompt' or 'messages'")
     if prompt is not None:
         if not isinstance(prompt, str) or not prompt.strip():
             raise DataError("'prompt' is not a text, or empty")
-        return Example(number, prompt, task, answer, teacher=teacher)
+        return Example(number, prompt, task, answer, teacher=teacher, teacher_question=asked)
     turns = _messages(messages)
-    return Example(number, turns[-1][1], task, answer, messages=turns, teacher=teacher)
+    return Example(number, turns[-1][1], task, answer, messages=turns, teacher=teacher, teacher_question=asked)
+
+
+def _task(row: Row) -> tuple[str, str]:
+    """Task and answer of a row; one without both has nothing to be graded with."""
+    task, answer = row.get("task"), row.get("answer")
+    if task in (None, "") and answer in (None, ""):
+        return UNGRADED, ""
+    if task not in get_args(Verifier):
+        raise DataError(f"'task' is {str(task)!r}, expected one of {', '.join(get_args(Verifier))}")
+    return str(task), _answer(str(task), answer)
 
 
 def _answer(task: str, answer: Any) -> str:
@@ -78,6 +90,11 @@ def _answer(task: str, answer: Any) -> str:
 
 
 def _messages(messages: Any) -> tuple[tuple[str, str], ...]:
+    if isinstance(messages, str):  # in a cell of a CSV file
+        try:
+            messages = json.loads(messages)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"'messages' is no list of turns in JSON ({error})") from None
     if not isinstance(messages, list) or not messages:
         raise DataError("'messages' is not a list of turns")
     turns = []

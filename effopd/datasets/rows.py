@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,22 @@ from effopd.seeding import generator
 from effopd.tasks.choice import LETTERS
 from effopd.tasks.code import CodeTests
 
+_AMOUNT = re.compile(r"(?:[\d.,]+\s*-\s*)?(\d+(?:[.,]\d+)?)\s*([a-z]*)\.?")  # of a range its end
+_TIMES = {
+    "second": 1.0,
+    "sec": 1.0,
+    "s": 1.0,
+    "millisecond": 0.001,
+    "msec": 0.001,
+    "ms": 0.001,
+    "minute": 60.0,
+    "min": 60.0,
+}
+_SIZES = {
+    "megabyte": 1.0, "mb": 1.0, "mib": 1.0, "m": 1.0, "kilobyte": 2**-10, "kb": 2**-10, "kib": 2**-10, "k": 2**-10,
+    "gigabyte": 2**10, "gb": 2**10, "gib": 2**10, "g": 2**10, "byte": 2**-20, "b": 2**-20,
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Example:
@@ -22,6 +39,7 @@ class Example:
 
     messages: a conversation to be put as it stands, where a row brings one. solution: worked out, where it has one.
     teacher: the name of the one that scores completions while training, where it is not the usual one.
+    teacher_question: what that one is asked instead, in the same conversation; empty for the question.
     """
 
     row: int
@@ -32,6 +50,7 @@ class Example:
     messages: tuple[tuple[str, str], ...] = ()
     solution: str = ""
     teacher: str = ""
+    teacher_question: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,7 +91,7 @@ def _read(spec: DatasetSpec, number: int, row: Row, seed: int) -> Example:
             question = _text(row, ["question"])
             if starter := str(row.get("starter_code") or "").strip():
                 question += f"\n\nStart from this code:\n\n```python\n{starter}\n```"
-            tests = _input_output(_text(row, ["input_output"]), _seconds(row.get("time_limit")))
+            tests = _input_output(_text(row, ["input_output"]), _amount(row.get("time_limit"), _TIMES))
             return Example(number, question, "code", tests.to_json())
         case "codeforces":
             return _codeforces(number, row)
@@ -114,8 +133,8 @@ def _codeforces(number: int, row: Row) -> Example:
         inputs=[test["input"] for test in tests],
         outputs=[test["output"] for test in tests],
         checker=row.get("generated_checker") or None,
-        seconds=float(row.get("time_limit") or 2.0),
-        memory_mb=int(row.get("memory_limit") or 512),
+        seconds=_amount(row.get("time_limit"), _TIMES) or CodeTests.seconds,
+        memory_mb=math.ceil(_amount(row.get("memory_limit"), _SIZES) or CodeTests.memory_mb),
     )
     return Example(number, "\n\n".join(parts), "code", code_tests.to_json())
 
@@ -138,13 +157,19 @@ def _joined(value: Any) -> str:
     return "\n".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _seconds(value: Any) -> float | None:
-    """`2.0 seconds` as a number; None where a row has none."""
-    words = str(value or "").split()
-    try:
-        return float(words[0]) if words else None
-    except ValueError:
+def _amount(value: Any, units: dict[str, float]) -> float | None:
+    """``2.0 seconds``, ``1000 ms`` or ``2`` in the unit that is 1; None where a row has none.
+
+    Raises `DataError` for what is no amount, rather than run programs with another limit.
+    """
+    if str(value or "none").strip().lower() in ("", "none", "null", "nan"):
         return None
+    if not (match := _AMOUNT.fullmatch(str(value).strip().lower())):
+        raise DataError(f"a limit of {value!r}, expected such as {next(iter(units))}")
+    unit = next((factor for name, factor in units.items() if match[2] in (name, f"{name}s")), None)
+    if unit is None and match[2]:
+        raise DataError(f"a limit in {match[2]!r}, expected {', '.join(units)}")
+    return float(match[1].replace(",", ".")) * (unit or 1.0)
 
 
 def _question_of(row: Row) -> str:

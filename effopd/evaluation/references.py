@@ -9,7 +9,7 @@ from effopd.datasets.rows import Example
 from effopd.files import DataError
 from effopd.tasks import code
 from effopd.tasks.math import compare_plainly
-from effopd.tasks.problems import Problem
+from effopd.tasks.problems import UNGRADED, Problem
 from effopd.tasks.verifiers import verify_all
 
 
@@ -38,6 +38,9 @@ class ReferenceCheck:
 
 def check_references(examples: Sequence[Example]) -> ReferenceCheck:
     """Grade every reference answer. Raises `DataError` for programs, whose references are tests and no answers."""
+    examples = [example for example in examples if example.task != UNGRADED]
+    if not examples:
+        raise DataError("it has no reference answers")
     if any(example.task == code.TASK for example in examples):
         raise DataError("its reference answers are tests of programs; there is nothing to hold against them")
     problems = [Problem(example.task, "", example.answer) for example in examples]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from effopd.params.section import Pin, Place, Section
 
@@ -14,6 +15,18 @@ class PromptParams(Section):
     tokenizer: Place
     revision: Pin
     thinking: bool
+    date: str
+
+    @field_validator("date")
+    @classmethod
+    def _is_a_day(cls, day: str) -> str:
+        try:
+            valid = not day or date.fromisoformat(day).isoformat() == day
+        except ValueError:
+            valid = False
+        if not valid:
+            raise ValueError("must be empty, or a day such as 2026-01-31")
+        return day
 
     @model_validator(mode="after")
     def _chat_has_a_template(self) -> PromptParams:

@@ -9,12 +9,19 @@ from concurrent.futures import ThreadPoolExecutor
 
 from effopd.files import DataError
 from effopd.tasks import arithmetic, choice, code, exact, math
-from effopd.tasks.problems import Problem
-from effopd.tasks.verdict import Verdict
+from effopd.tasks.problems import UNGRADED, Problem
+from effopd.tasks.verdict import Verdict, not_judged, shortened
 
 
 def check_gradable(problems: Sequence[Problem]) -> None:
-    """To be called before sampling. Raises `SandboxError` when programs are asked for and there is no sandbox here."""
+    """To be called before sampling. Raises `DataError` for problems without answers, and `SandboxError` when programs
+    are asked for and there is no sandbox here."""
+    if ungraded := [problem for problem in problems if problem.task == UNGRADED]:
+        raise DataError(
+            f"{len(ungraded)} of {len(problems)} problems have no answer to grade completions with, the first "
+            f"{shortened(ungraded[0].prompt)!r}: opd needs none, but rl, evaluation and effopd.score: accuracy do; "
+            "give the rows of the dataset an answer and a task, or leave these out"
+        )
     if any(problem.task == code.TASK for problem in problems):
         code.check_runnable()
 
@@ -62,6 +69,8 @@ def _verify_task(task: str, problems: Sequence[Problem], completions: Sequence[s
             if len(problems) == 1:
                 return [math.verify(problems[0], completions[0])]
             return list(_math_threads(workers).map(math.verify, problems, completions))
+        case _ if task == UNGRADED:
+            return [not_judged("the problem has no answer")] * len(problems)
         case _:
             raise DataError(f"no verifier for the task {task!r} of the prompt {problems[0].prompt[:60]!r}")
 

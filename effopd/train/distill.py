@@ -50,7 +50,7 @@ def distill(
     needs; no leap moves it.
     """
     engine, session, loss = training.engine, training.session, chosen_loss(params)
-    for step, batch in training.batches(params.prompts_per_step):
+    for step, batch in training.batches(params.prompts_per_step, rewarded=False):
         rate = scheduled(learning_rate, params.decay, step, params.warmup_steps, session.last_step)
         pieces: Iterable[Judged] = judged(training, teacher, reference, batch)
         kept = list(pieces) if params.updates_per_batch > 1 or (search and search.looks_back) else []

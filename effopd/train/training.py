@@ -13,7 +13,7 @@ from torch import Tensor
 from effopd.losses.tokens import masked_sum
 from effopd.rollout.sampler import Rollout, Sampler
 from effopd.seeding import derive_seed, shuffled_batch, uniforms
-from effopd.tasks.problems import Problem
+from effopd.tasks.problems import UNGRADED, Problem
 from effopd.tasks.verifiers import check_gradable, score_all
 from effopd.train.engine import Engine
 from effopd.train.forward import chunks
@@ -59,14 +59,14 @@ class Training:
     loss_chunk: int = 0
     mismatch_budget: float = math.inf
 
-    def batches(self, prompts: int, group: int = 1) -> Iterator[tuple[int, Batch]]:
+    def batches(self, prompts: int, group: int = 1, *, rewarded: bool = True) -> Iterator[tuple[int, Batch]]:
         """Each step still to do, with `group` completions of each of its prompts, sampled from the present weights.
 
-        The set is shuffled anew for every pass over it. Raises `SandboxError` before the first step where programs are
-        asked for and cannot be run.
+        The set is shuffled anew for every pass over it. rewarded: whether all of its problems need an answer. Raises
+        `SandboxError` before the first step where programs are asked for and cannot be run.
         """
         engine, sampler, session = self.engine, self.sampler, self.session
-        check_gradable(self.problems)
+        check_gradable([problem for problem in self.problems if rewarded or problem.task != UNGRADED])
         for step in session.steps():
             chosen = shuffled_batch(self.seed, "prompts", step, prompts, len(self.problems))
             size = len(chosen) * group
@@ -110,12 +110,15 @@ class Sums:
 
     def row(self, engine: Engine, batch: Batch) -> dict[str, float]:
         """The columns that every algorithm logs, over all ranks: of this pass, and of the step's completions."""
-        loss, kl, entropy, correct, truncated = engine.sum(
-            self.loss, self.kl, self.entropy, batch.rewards_B.sum().item(), batch.rollout.truncated_B.sum().item()
+        answered = sum(problem.task != UNGRADED for problem in batch.problems)
+        correct, truncated = batch.rewards_B.sum().item(), batch.rollout.truncated_B.sum().item()
+        loss, kl, entropy, correct, truncated, graded = engine.sum(
+            self.loss, self.kl, self.entropy, correct, truncated, answered
         )
+        accuracy = {"accuracy": correct / graded} if graded else {}
         return {
             "loss": loss,
-            "accuracy": correct / batch.size,
+            **accuracy,
             "reverse_kl": kl / batch.tokens,
             "entropy": entropy / batch.tokens,
             "completion_length": batch.tokens / batch.size,

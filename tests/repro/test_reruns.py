@@ -26,6 +26,8 @@ READERS: dict[str, set[str]] = {
     "data": {"prepare"},
     "prompt": {"prepare"},
     "model": {"base"},
+    "model.source": {"prepare", "base"},  # whose context bounds the prompts
+    "model.revision": {"prepare", "base"},
     "base": {"base"},
     "optimizer": {"base"} | TRAINED,
     "engine": TRAINED,

@@ -33,7 +33,7 @@ from stages import prepare
 
 ROOT = Path(__file__).parents[2]
 
-PLAIN = PromptParams(style="plain", tokenizer="", revision="", thinking=False)
+PLAIN = PromptParams(style="plain", tokenizer="", revision="", thinking=False, date="")
 
 MADE_BY_HAND: dict[str, dict[str, Any]] = {
     "aime25": {"problem_idx": 1, "answer": 70, "problem": "Find the sum of all bases $b>9$ …", "problem_type": ["NT"]},
@@ -302,28 +302,32 @@ def chat_tokenizer(folder: Path, template: str) -> Path:
     return folder
 
 
-def test_the_chat_template_is_the_tokenizers_with_and_without_thinking(tmp_path: Path) -> None:
-    where = str(chat_tokenizer(tmp_path / "t", TEMPLATE))
+def test_the_chat_template_is_the_tokenizers_with_and_without_thinking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    chat_tokenizer(Path("t"), TEMPLATE)
     example, prompt = Example(1, "2+2?", "math", "4"), Prompt(instruction="{question}", system="Think.")
     for thinking, end in ((True, ""), (False, "<think></think>")):
-        params = PromptParams(style="chat", tokenizer=where, revision="", thinking=thinking)
+        params = PromptParams(style="chat", tokenizer="t", revision="", thinking=thinking, date="")
         assert Renderer(params).render(example, prompt) == f"<s><system>Think.<user>2+2?<assistant>{end}"
 
 
-def test_a_template_without_thinking_or_no_template_is_refused(tmp_path: Path) -> None:
-    where = str(chat_tokenizer(tmp_path / "t", "{{ messages[0].content }}"))
+def test_a_template_without_thinking_or_no_template_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    chat_tokenizer(Path("t"), "{{ messages[0].content }}")
     with pytest.raises(DataError, match="knows no thinking mode"):
-        Renderer(PromptParams(style="chat", tokenizer=where, revision="", thinking=True))
+        Renderer(PromptParams(style="chat", tokenizer="t", revision="", thinking=True, date=""))
 
 
 def test_a_chat_template_is_named_and_one_on_the_hub_pinned() -> None:
-    section = {"style": "chat", "tokenizer": "", "revision": "", "thinking": False}
+    section = {"style": "chat", "tokenizer": "", "revision": "", "thinking": False, "date": ""}
     with pytest.raises(ParamsError, match="style chat needs a tokenizer"):
         parse(PromptParams, "prompt", section)
     with pytest.raises(ParamsError, match=r"prompt\.revision: must be 40 hexadecimal digits.*'main'"):
         parse(PromptParams, "prompt", section | {"tokenizer": "Qwen/Qwen3-4B", "revision": "main"})
     with pytest.raises(DataError, match=r"prompt\.revision \(`effopd pin --model Qwen/Qwen3-4B` names"):
-        Renderer(PromptParams(style="chat", tokenizer="Qwen/Qwen3-4B", revision="", thinking=False))
+        Renderer(PromptParams(style="chat", tokenizer="Qwen/Qwen3-4B", revision="", thinking=False, date=""))
 
 
 def test_planted_contamination_is_found_and_nothing_else() -> None:

@@ -106,7 +106,7 @@ def test_prompts_begin_once_and_completions_never(published: Path) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_chat_template_is_applied_once(published: Path, family: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(published)
-    params = PromptParams(style="chat", tokenizer=family, revision="", thinking=False)
+    params = PromptParams(style="chat", tokenizer=family, revision="", thinking=False, date="")
     text = Renderer(params).render(Example(1, "What is 2 + 3?", "exact", "5"), AS_IT_IS)
     _, tokenizer = adopt(published / family)
     ids_BP, _ = encode_prompts(tokenizer, [text])
@@ -131,8 +131,8 @@ def test_a_chat_template_that_fails_is_one_line(
     shutil.copytree(published / "qwen3", tmp_path / "broken")
     (tmp_path / "broken/chat_template.jinja").write_text(template)
     monkeypatch.chdir(tmp_path)
-    params = PromptParams(style="chat", tokenizer="broken", revision="", thinking=False)
-    with pytest.raises(DataError, match=r"^broken: its chat template fails \(\w+: ") as caught:
+    params = PromptParams(style="chat", tokenizer="broken", revision="", thinking=False, date="")
+    with pytest.raises(DataError, match=r"^row 1: broken: its chat template fails \(\w+: ") as caught:
         Renderer(params).render(Example(1, "What is 2 + 3?", "exact", "5"), AS_IT_IS)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
 
