@@ -65,7 +65,9 @@ def read_local(path: Path, split: str = "") -> Iterator[tuple[int, Row | DataErr
     split: of a folder's files those of that split, where their names say which. Raises `DataError` for files that
     cannot be read, that are of different kinds, or of which a shard is missing.
     """
-    files = [path] if path.is_file() else _files(path, split)
+    if not path.is_dir():
+        return read_file(path)
+    files = _files(path, split)
     _check_shards(path, files)
     return enumerate((row for file in files for _, row in read_file(file)), start=1)
 
