@@ -1,4 +1,4 @@
-r"""Real reference answers as other hands would write them. `PYTHONPATH=tests python tests/unit/rewriting.py` prints them.
+r"""Real reference answers as other hands would write them; run as a program, it prints how many keep their verdict.
 
 Each rewriting takes an answer and gives it back in another hand, or None where it does not apply. It changes no value,
 so that the answer must stay right, and another answer that is rewritten in the same way must stay wrong.
