@@ -25,7 +25,8 @@ def assigned(formula: Formula) -> tuple[Formula | None, Formula]:
         name, found = formula.sides
         if not is_name(name) and is_name(found) and isinstance(name, Number) and formula.operators == ("=",):
             name, found = found, name
-        if is_name(name) and not (formula.operators == ("=",) and is_name(found) and not isinstance(name, Function)):
+        names_both = is_name(found) and not (isinstance(name, Function) and isinstance(found, Symbol))  # but f(x) = x
+        if is_name(name) and not (formula.operators == ("=",) and names_both):
             return name, found
     return None, formula
 

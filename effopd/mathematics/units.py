@@ -165,7 +165,7 @@ def counted(phrase: list[str]) -> Unit | None:
     noun = _singular(lower[-1])
     if noun in _NO_UNIT:
         return NOTHING
-    if len(lower[-1]) < 3 or not (lower[-1].endswith("s") or noun in _COUNTED or lower[-1] in _IRREGULAR):
+    if len(lower[-1]) < 3 or not (noun != lower[-1] or noun in _COUNTED):  # neither several, nor one of what is known
         return None
     return Unit(Fraction(1), ((noun, 1),))
 

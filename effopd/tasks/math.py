@@ -28,8 +28,9 @@ DEEPEST_ANSWER = 10  # brackets in brackets; 5 in 25,000 reference answers
 _PLAIN_NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?|[-+]?\.\d+")
 _FRACTION = re.compile(r"(-?)(\d*)\\frac\{(\d+)\}\{(\d+)\}|(-?)()(\d+)/(\d+)")
 _WORDS = re.compile(r"[A-Za-z][A-Za-z'’\- ]*[A-Za-z]")
-_NAME = "|".join(["[A-Za-z]", *(rf"\\{letter} " for letter in sorted(LETTERS))])
-_ASSIGNED = re.compile(rf"(?:{_NAME})" + r"(?:_\{[^{}]*\})?(?:\([^()]*\))?=([^=]+)")
+_LETTER = "|".join(["[A-Za-z]", *(rf"\\{letter} " for letter in sorted(LETTERS))])
+_NAME = rf"(?:{_LETTER})" + r"(?:_\{[^{}]*\})?(?:\([^()]*\))?"
+_ASSIGNED = re.compile(rf"{_NAME}=(?!{_NAME}$)([^=]+)")
 _YES_OR_NO = re.compile(r"(yes|no|true|false)[,.;:]\s+([^\n]*)", re.IGNORECASE)
 _RESERVED = re.compile(r"\b(?:but|except|however|if|no|only|or|unless|when|yes|true|false)\b", re.IGNORECASE)
 _NO_SOLUTION = {"no solution", "no solutions", "there is no solution", "there are no solutions", "\\emptyset"}
@@ -89,7 +90,7 @@ def compare_plainly(gold: str, answer: str, tolerance: float) -> Verdict | None:
 
 
 def _value(text: str) -> tuple[str, ...]:
-    """What is assigned in ``x=…`` and ``f(x)=…``."""
+    """What is assigned in ``x=…`` and ``f(x)=…``, unless it is a name again."""
     match = _ASSIGNED.fullmatch(text)
     return (match[1],) if match else ()
 

@@ -220,6 +220,6 @@ DIFFERENT: dict[str, list[tuple[str, str]]] = {
         (r"3 \leq x < \infty", r"(3,\infty)"), (r"\text{all real numbers}", r"\mathbb{Q}"), (r"22 \text{ (people)}", "23"), (r"22\text{ more in total}", "22"), ("2^{3^2}", "64"), ("(2^3)^2", "512"), ("2(3)", "23"), ("-2^2", "4"),
         ("(-8)^{1/3}", "2"), (r"\sin 2x", r"2\sin x"), (r"\ln 2 + \ln 3", r"\ln 5"), ("1/2x", "1/(2x)"), ("x=1,2", "(2,1)"), (r"\frac{a}{b}+c", r"\frac{a}{b+c}"), ("a-(b+c)", "a-b+c"), ("-x^2", "(-x)^2"), (r"\sqrt{x+1}", r"\sqrt{x}+1"),
         ("|x|+1", "|x+1|"), ("n!", "n"), ("(2n)!", "2n!"), ("f(2x)", "2f(x)"), ("f(x+1)", "f(x)+1"), ("f(x)", "fx"), ("k[x]", "kx"), ("(-1)^n", "(-1)^r"), ("AB", "BA"), ("xx_1", "x_1^2"), (r"\frac{dy}{dx}", r"\frac{y}{x}"),
-        (r"x\,dy", r"y\,dx"), (r"\alpha", "a"), (r"\phi", r"\psi"), ("O", "0"), ("l", "1"),
+        (r"x\,dy", r"y\,dx"), (r"\alpha", "a"), (r"\mu_1 = \mu_2", r"\mu_2"), ("P(A)=P(B)", "P(B)"), ("x=y", "y"), (r"5\text{ loss}", "5"), (r"5\text{ less}", "5"), (r"\text{negative }5", "5"), (r"\phi", r"\psi"), ("O", "0"), ("l", "1"),
     ],
 }  # fmt: skip
