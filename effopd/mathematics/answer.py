@@ -46,6 +46,8 @@ def _trimmed(nodes: Nodes) -> Nodes:
     first, last = 0, len(nodes)
     while first < last:
         node = nodes[first]
+        if _denies(nodes[first : first + 2]):
+            break
         if node in _LEADING or (isinstance(node, Word) and node.text.lower() in _ROUGHLY):
             first += 1
         elif isinstance(node, Word) and (length := _announcing(nodes[first:last])):
@@ -54,7 +56,15 @@ def _trimmed(nodes: Nodes) -> Nodes:
             break
     while last > first and nodes[last - 1] in _TRAILING:
         last -= 1
-    return nodes[first:last]
+    return nodes[first:last] or nodes
+
+
+def _denies(nodes: Nodes) -> bool:
+    r"""Whether ``\sim`` is that of logic: ``\sim p``, ``\sim(p \land q)``."""
+    match nodes:
+        case ("\\sim", str(following)):
+            return following[0].isalpha() or following in ("(", "\\sim")
+    return False
 
 
 def _announcing(nodes: Nodes) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from effopd.mathematics.formula import Bracketed, Formula, Function, Listing, Number, Product, Relation, Symbol
+from effopd.mathematics.formula import Bracketed, Formula, Function, Listing, Number, Product, Relation, Symbol, parts
+
+UNKNOWNS = frozenset("xyz")
 
 
 def is_name(formula: Formula) -> bool:
@@ -25,10 +27,17 @@ def assigned(formula: Formula) -> tuple[Formula | None, Formula]:
         name, found = formula.sides
         if not is_name(name) and is_name(found) and isinstance(name, Number) and formula.operators == ("=",):
             name, found = found, name
-        names_both = is_name(found) and not (isinstance(name, Function) and isinstance(found, Symbol))  # but f(x) = x
-        if is_name(name) and not (formula.operators == ("=",) and names_both):
+        if is_name(name) and (formula.operators == ("\\in",) or not is_name(found) or _asks(name, found)):
             return name, found
     return None, formula
+
+
+def _asks(name: Formula, found: Formula) -> bool:
+    """Whether name = name says what was asked for, as f(x) = x and x = k, or that two things are equal."""
+    if isinstance(name, Function):
+        return isinstance(found, Symbol)
+    unknown = isinstance(name, Symbol) and name.name in UNKNOWNS
+    return unknown and name not in parts(found) and not (isinstance(found, Symbol) and found.name[0] in UNKNOWNS)
 
 
 def is_same_name(one: Formula, other: Formula) -> bool:

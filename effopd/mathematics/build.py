@@ -29,6 +29,7 @@ from effopd.mathematics.units import NUMBERS, unit_of
 
 _NUMERAL = re.compile(r"\(?([0-9A-F]+)\)?_\{\(?(?:BASE)?(\d+|[A-Z]+)\)?\}|([0-9A-F]+)\(?(?:IN)?BASE(\d+)\)?")
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_MARKS = frozenset({"T", "\\top", "\\dagger", "*", "\\perp", "+", "-", "'", "\\times", "\\circ"})  # transposed, …
 _SIGNED = (Constant("degree"), Constant("percent"))
 _NoNumber = Bracketed | Collection | Builder | Matrix | Relation | Listing | SetOperation | Quantity
 
@@ -65,6 +66,10 @@ def total(terms: list[Formula]) -> Formula:
     return Sum(tuple(terms))
 
 
+def logarithm(base: Formula, arguments: tuple[Formula, ...]) -> Formula:
+    return product([Function("ln", arguments, known=True), Power(Function("ln", (base,), known=True), MINUS_ONE)])
+
+
 def with_its_sign(value: Formula) -> Formula:
     """30° and 50 % as quantities, where they are no part of a formula."""
     if isinstance(value, Product) and value.factors[-1] in _SIGNED:
@@ -78,6 +83,13 @@ def is_capital(formula: Formula) -> bool:
     """Whether a factor is a capital letter, as matrices are, or a power of one."""
     symbol = formula.base if isinstance(formula, Power) else formula
     return isinstance(symbol, Symbol) and symbol.name[0].isupper()
+
+
+def is_marked(base: Formula, mark: str) -> bool:
+    """Whether an exponent is none: transposes, conjugates, complements; T is one behind what may be a matrix."""
+    if mark in ("t", "H"):
+        return isinstance(base, Symbol) and is_capital(base)
+    return mark in _MARKS and not (mark == "T" and isinstance(base, Number | Constant))
 
 
 def is_compound(argument: Formula) -> bool:

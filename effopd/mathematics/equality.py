@@ -43,15 +43,14 @@ from effopd.mathematics.value import (
     is_real,
     mp,
     number,
+    points,
     same_value,
     values,
 )
 
 ROUNDED = 6  # decimals from which on a decimal number stands for the exact one that it rounds
-MOST_NAMES = 4  # whose signs are tried
 _Expression = Number | Symbol | Constant | Sum | Product | Power | Function
 _INEQUALITIES = {"<", ">", "\\leq", "\\geq", "\\neq", "\\in"}
-_PIECEWISE = {"abs", "floor", "ceil", "max", "min", "sgn"}
 
 
 def is_equal(gold: Formula, answer: Formula, tolerance: float = 0.0) -> bool:
@@ -232,7 +231,7 @@ class _Comparison:
         differences = [Sum((left, Product((MINUS_ONE, right)))) for left, right in (gold, answer)]
         names = sorted(set().union(*map(symbols, differences)))
         ratio: Value = None
-        for point in (*_points(names, *differences), Point(20, scale=Fraction(7))):
+        for point in (*points(names, *differences), Point(20, scale=Fraction(7))):
             one, other = self._values(differences, point).found
             if (one is None and other is None) or (point.negative and not is_real(one) and not is_real(other)):
                 continue
@@ -281,7 +280,7 @@ class _Comparison:
         if not names and self._close(gold, answer):
             return True
         defined = 0
-        for point in _points(names, gold, answer):
+        for point in points(names, gold, answer):
             at = self._values((gold, answer), point)
             one, other = at.found
             if one is None and other is None:
@@ -322,23 +321,6 @@ class _Comparison:
         return bool(abs(off) <= number(unit) / 2) or bool(
             least and abs(off) < number(unit) and off * number(rounded.value) > 0
         )
-
-
-def _points(names: list[str], gold: Formula, answer: Formula) -> Iterator[Point]:
-    """Points that tell different expressions apart: positive ones, and one each with a negative coordinate."""
-    yield Point(0)
-    if not names:
-        return
-    yield Point(1)
-    yield Point(2)
-    for name in names[:MOST_NAMES]:
-        yield Point(3, negative=name)
-    if any(isinstance(part, Function) and part.name in _PIECEWISE for side in (gold, answer) for part in parts(side)):
-        for number_, scale in ((4, 1000), (5, 100), (6, 30), (7, 1)):
-            yield Point(number_, scale=Fraction(scale))
-            yield Point(number_ + 4, scale=Fraction(1, scale))
-            for name in names[:MOST_NAMES]:
-                yield Point(number_ + 8, scale=Fraction(scale), negative=name)
 
 
 _LISTS = ("()", "[]")

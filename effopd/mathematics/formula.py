@@ -143,6 +143,11 @@ Formula = (
 ONE, MINUS_ONE, HALF = Number(Fraction(1)), Number(Fraction(-1)), Number(Fraction(1, 2))
 
 
+def separate(content: Formula) -> tuple[Formula, ...]:
+    """What commas part, or the one thing that there is."""
+    return content.items if isinstance(content, Listing) and content.joined == "," else (content,)
+
+
 def parts(formula: Formula) -> Iterator[Formula]:
     """A formula and all that it is made of, from left to right."""
     yield formula

@@ -9,8 +9,7 @@ from __future__ import annotations
 from fractions import Fraction
 from functools import lru_cache
 
-from effopd.mathematics import names
-from effopd.mathematics.build import is_compound, negative, numeral, product, total, with_its_sign
+from effopd.mathematics import build, names
 from effopd.mathematics.cursor import (
     CLOSING,
     RELATIONS,
@@ -42,19 +41,19 @@ from effopd.mathematics.formula import (
     SetOperation,
     Sum,
     Symbol,
+    separate,
 )
 from effopd.mathematics.quantities import CURRENCIES, read_unit
 from effopd.mathematics.tex import Macro, Node, Nodes, UnreadableError, Word, spell
 from effopd.mathematics.units import BARE_UNITS, NOTHING, NUMBERS, SIZES, unit_of
 
 _TIMES = frozenset({"\\cdot", "\\times", "*"})
-_MARKS = frozenset({"T", "\\top", "\\dagger", "*", "\\perp", "+", "-", "'", "\\times", "\\circ"})  # transposed, …
 
 
 @lru_cache(maxsize=65_536)
 def read_formula(nodes: Nodes) -> Formula:
     """What a whole tree says. Raises `UnreadableError` where a part of it is not understood."""
-    return numeral(nodes) or _whole(Cursor(nodes))
+    return build.numeral(nodes) or _whole(Cursor(nodes))
 
 
 def _whole(cursor: Cursor) -> Formula:
@@ -98,17 +97,17 @@ def _quantity(cursor: Cursor) -> Formula:
     unit = unit_of(str(cursor.take())) if cursor.peek() in CURRENCIES else None
     value = _operation(cursor)
     if below_zero:
-        value = negative(value)
+        value = build.negative(value)
     while isinstance(node := cursor.peek(), Word) and (size := SIZES.get(node.text.lower())):
         cursor.take()
-        value = product([value, Number(Fraction(size))])
+        value = build.product([value, Number(Fraction(size))])
     if length := unit_length(cursor):
         behind = read_unit(tuple(cursor.take() for _ in range(length)))
-        if (unit is not None and behind != unit) or isinstance(with_its_sign(value), Quantity):
+        if (unit is not None and behind != unit) or isinstance(build.with_its_sign(value), Quantity):
             raise UnreadableError("two units")
         unit = behind
     if unit is None:
-        return with_its_sign(value)
+        return build.with_its_sign(value)
     return value if unit == NOTHING else Quantity(value, unit)
 
 
@@ -128,10 +127,10 @@ def _sum(cursor: Cursor) -> Formula:
         if sign in ("\\pm", "\\mp") or (sign == "+-" and not terms):
             terms.append(PlusMinus(term, -1 if sign == "\\mp" else 1))
         elif sign == "-" and terms and isinstance(term, Collection):
-            terms = [SetOperation("setminus", total(terms), term)]
+            terms = [SetOperation("setminus", build.total(terms), term)]
         else:
-            terms.append(negative(term) if sign in ("-", "+-") else term)
-    return total(terms)
+            terms.append(build.negative(term) if sign in ("-", "+-") else term)
+    return build.total(terms)
 
 
 def _product(cursor: Cursor) -> Formula:
@@ -145,14 +144,13 @@ def _product(cursor: Cursor) -> Formula:
             if below_zero:
                 factors.append(MINUS_ONE)
         elif _starts_factor(cursor, node):
-            if isinstance(node, str) and (node[0].isdigit() or node == "."):
-                last = cursor.last
-                if not (isinstance(last, Macro) or last in CLOSING or last == "!"):
-                    raise UnreadableError("a number behind a number or a letter")
+            follows = isinstance(cursor.last, Macro) or cursor.last in CLOSING or cursor.last == "!"
+            if isinstance(node, str) and (node[0].isdigit() or node == ".") and not follows:
+                raise UnreadableError("a number behind a number or a letter")
             factors.append(_factor(cursor))
         else:
             break
-    return product(factors)
+    return build.product(factors)
 
 
 def _starts_factor(cursor: Cursor, node: Node) -> bool:
@@ -183,7 +181,7 @@ def _factor(cursor: Cursor) -> Formula:
         elif cursor.skip("!"):
             base = Function("factorial2" if cursor.skip("!") else "factorial", (base,), known=True)
         elif cursor.skip("%"):
-            base = product([base, Constant("percent")])
+            base = build.product([base, Constant("percent")])
         elif node == "'" or (isinstance(node, Macro) and node.name == "_"):
             raise UnreadableError(f"{spell((*cursor.since(start), node))!r} is not understood")
         else:
@@ -194,12 +192,10 @@ def _factor(cursor: Cursor) -> Formula:
 def _raised(cursor: Cursor, base: Formula, script: Nodes) -> Formula:
     mark = spell(script).strip()
     if mark == "\\circ" and not isinstance(base, Symbol):
-        return product([base, Constant("degree")])
-    matrix = isinstance(base, Symbol) and base.name[0].isupper()
-    power_of_ten = mark == "T" and isinstance(base, Number | Constant)
-    if (mark in _MARKS and not power_of_ten) or (matrix and mark in ("t", "H")):
+        return build.product([base, Constant("degree")])
+    if build.is_marked(base, mark):
         raise UnreadableError("a transposed, conjugated or otherwise marked factor")
-    if matrix and mark == "-1":
+    if isinstance(base, Symbol) and base.name[0].isupper() and mark == "-1":
         return Function("inverse", (base,), known=True)
     return Power(base, _inner(cursor, script))
 
@@ -276,7 +272,7 @@ def _named(cursor: Cursor, name: str, *, upright: bool) -> Formula:
             return Function(f"{name}[]", arguments, known=False)
     elif cursor.skip("("):
         arguments = _items(cursor, ")")
-        if marked or len(arguments) > 1 or not is_compound(arguments[0]):
+        if marked or len(arguments) > 1 or not build.is_compound(arguments[0]):
             known = {"\\Gamma": "gamma", "\\zeta": "zeta"}.get(name) if len(arguments) == 1 else None
             return Function(known or name, arguments, known=known is not None)
     cursor.back_to(begin)
@@ -288,7 +284,7 @@ def _macro(cursor: Cursor, macro: Macro) -> Formula:
         case "\\frac", (above, below):
             if is_derivative(above, below):
                 return Symbol(spell((macro,)))
-            return product([_inner(cursor, above), Power(_inner(cursor, below), MINUS_ONE)])
+            return build.product([_inner(cursor, above), Power(_inner(cursor, below), MINUS_ONE)])
         case "\\sqrt", (degree, content):
             root = _inner(cursor, degree) if degree else Number(Fraction(2))
             return Power(_inner(cursor, content), Power(root, MINUS_ONE))
@@ -314,7 +310,7 @@ def _bracketed(cursor: Cursor, opening: str) -> Formula:
     closing = cursor.take()
     if opening == "]":
         opening = "("
-        if closing not in ("[", "]") or not isinstance(content, Listing) or len(content.items) != 2:
+        if closing not in ("[", "]") or len(separate(content)) != 2:
             raise UnreadableError("] before it is opened")
     if closing == "[":
         closing = ")"
@@ -334,9 +330,7 @@ def _set(cursor: Cursor) -> Formula:
         content = Builder(content, _listing(cursor))
     cursor.inside.pop()
     cursor.close("\\}")
-    if isinstance(content, Builder):
-        return content
-    return Collection(content.items if isinstance(content, Listing) and content.joined == "," else (content,))
+    return content if isinstance(content, Builder) else Collection(separate(content))
 
 
 def _between(cursor: Cursor, opening: str, closing: str, name: str) -> Formula:
@@ -353,7 +347,7 @@ def _between(cursor: Cursor, opening: str, closing: str, name: str) -> Formula:
 def _items(cursor: Cursor, closing: str) -> tuple[Formula, ...]:
     content = _enclosed(cursor, closing)
     cursor.close(closing)
-    return content.items if isinstance(content, Listing) and content.joined == "," else (content,)
+    return separate(content)
 
 
 def _enclosed(cursor: Cursor, bracket: str) -> Formula:
@@ -386,8 +380,7 @@ def _function(cursor: Cursor, name: str) -> Formula:
         result: Formula = Power(Constant("e"), arguments[0])
     elif name == "lg" or "_" in scripts:
         base = _inner(cursor, scripts["_"]) if "_" in scripts else Number(Fraction(10))
-        below = Power(Function("ln", (base,), known=True), MINUS_ONE)
-        result = product([Function("ln", arguments, known=True), below])
+        result = build.logarithm(base, arguments)
     else:
         result = Function(name, arguments, known=name in names.WITH_VALUES)
     return Power(result, _inner(cursor, scripts["^"])) if "^" in scripts else result
@@ -396,12 +389,11 @@ def _function(cursor: Cursor, name: str) -> Formula:
 def _bare_argument(cursor: Cursor) -> Formula:
     r"""What a function without brackets is applied to: ``\sin 2x``, ``\ln\ln x``, up to the next function."""
     factors = [_factor(cursor)]
-    while (
-        (node := cursor.peek()) is not None and not isinstance(factors[-1], Function) and _starts_factor(cursor, node)
-    ):
-        if node in ("(", "[", "\\{", "|") or (isinstance(node, str) and node[1:] in names.FUNCTIONS):
+    while (node := cursor.peek()) is not None and not isinstance(factors[-1], Function):
+        function = isinstance(node, str) and node[1:] in names.FUNCTIONS
+        if function or node in ("(", "[", "\\{", "|") or not _starts_factor(cursor, node):
             break
         if isinstance(node, str) and node[0].isdigit():
             raise UnreadableError("a number behind a letter")
         factors.append(_factor(cursor))
-    return product(factors)
+    return build.product(factors)

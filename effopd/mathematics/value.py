@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Literal
@@ -24,6 +24,7 @@ from effopd.mathematics.formula import (
     Product,
     Sum,
     Symbol,
+    parts,
     symbols,
 )
 from effopd.mathematics.tex import UnreadableError
@@ -36,6 +37,8 @@ MOST_BITS = 400_000  # of an exact number
 GUARD = 15  # digits that rounding may have spoilt
 mp.dps = DIGITS + GUARD
 LARGEST_FACTORIAL = 20_000
+MOST_NAMES = 4  # whose signs are tried
+_PIECEWISE = {"abs", "floor", "ceil", "max", "min", "sgn"}
 
 Log = Literal["natural", "decimal"]
 Value = Any  # a Fraction, or an mpf or mpc of this module's context
@@ -63,6 +66,23 @@ class Point:
         seed = zlib.crc32(f"{self._number} {name}".encode())
         value = Fraction(101 + seed % 809, 103 + seed // 809 % 107) * self._scale
         return -value if name == self.negative else value
+
+
+def points(names: list[str], gold: Formula, answer: Formula) -> Iterator[Point]:
+    """Points that tell different expressions apart: positive ones, and one each with a negative coordinate."""
+    yield Point(0)
+    if not names:
+        return
+    yield Point(1)
+    yield Point(2)
+    for name in names[:MOST_NAMES]:
+        yield Point(3, negative=name)
+    if any(isinstance(part, Function) and part.name in _PIECEWISE for side in (gold, answer) for part in parts(side)):
+        for seed, scale in ((4, 1000), (5, 100), (6, 30), (7, 1)):
+            yield Point(seed, scale=Fraction(scale))
+            yield Point(seed + 4, scale=Fraction(1, scale))
+            for name in names[:MOST_NAMES]:
+                yield Point(seed + 8, scale=Fraction(scale), negative=name)
 
 
 def values(formulas: Sequence[Formula], point: Point, log: Log = "natural") -> Values:

@@ -11,6 +11,7 @@ from itertools import accumulate
 
 from effopd.mathematics import process
 from effopd.mathematics.answer import canonical
+from effopd.mathematics.assignment import UNKNOWNS
 from effopd.mathematics.names import LETTERS
 from effopd.mathematics.units import NUMBERS
 from effopd.tasks.extraction import TEXT_COMMAND, after_thinking, announced, bare, last_boxed, last_line
@@ -30,7 +31,8 @@ _FRACTION = re.compile(r"(-?)(\d*)\\frac\{(\d+)\}\{(\d+)\}|(-?)()(\d+)/(\d+)")
 _WORDS = re.compile(r"[A-Za-z][A-Za-z'’\- ]*[A-Za-z]")
 _LETTER = "|".join(["[A-Za-z]", *(rf"\\{letter} " for letter in sorted(LETTERS))])
 _NAME = rf"(?:{_LETTER})" + r"(?:_\{[^{}]*\})?(?:\([^()]*\))?"
-_ASSIGNED = re.compile(rf"{_NAME}=(?!{_NAME}$)([^=]+)")
+_ASSIGNED = re.compile(rf"({_NAME})=([^=]+)")
+_NAMED = re.compile(_NAME)
 _YES_OR_NO = re.compile(r"(yes|no|true|false)[,.;:]\s+([^\n]*)", re.IGNORECASE)
 _RESERVED = re.compile(r"\b(?:but|except|however|if|no|only|or|unless|when|yes|true|false)\b", re.IGNORECASE)
 _NO_SOLUTION = {"no solution", "no solutions", "there is no solution", "there are no solutions", "\\emptyset"}
@@ -90,9 +92,11 @@ def compare_plainly(gold: str, answer: str, tolerance: float) -> Verdict | None:
 
 
 def _value(text: str) -> tuple[str, ...]:
-    """What is assigned in ``x=…`` and ``f(x)=…``, unless it is a name again."""
+    """What is assigned in ``x=…`` and ``f(x)=…``; other equations of two names are statements."""
     match = _ASSIGNED.fullmatch(text)
-    return (match[1],) if match else ()
+    if match is None or (_NAMED.fullmatch(match[2]) and not (match[1] in UNKNOWNS and UNKNOWNS.isdisjoint(match[2]))):
+        return ()
+    return (match[2],)
 
 
 def plain_number(text: str) -> Fraction | None:

@@ -49,6 +49,7 @@ EQUAL: dict[str, list[tuple[str, str]]] = {
         (r"\Big(\frac12,3\Big)", r"(\tfrac12, 3)"), (r"\textstyle\frac12", "1/2"), (r"\text{$12$}", "12"), (r"\bold{12}", "12"), (r"\mathbf{(1,2)}", "(1,2)"),
     ],
     "leading relation": [
+        (r"\delta(t-5)", r"y = \delta(t - 5)"), (r"\lambda", r"x=\lambda"), ("k", "x = k"), ("S_5", "x=S_5"), (r"\frac{n}{2}", r"\sim \frac{n}{2}"), (r"p \land q", r"= p \land q"), (r"\sim p", r"= \sim p"),
         (r"\approx 12", "12"), (r"= \frac12", r"\frac{1}{2}"), ("x = 12", "12"), (r"\simeq 12", "12"), ("≈ 12", "12"), (": 12", "12"), (r"\sim 12", "12"),
         (r"\equiv 12", "12"), ("==12", "12"), ("=-12", "-12"), (r"x \approx 3.14", "3.14"), (r"\approx 3.14", r"\approx 3.14"), ("12", r"\approx 12"), (r"\therefore 12", "12"),
         (r"\Rightarrow 12", "12"), (r"\implies x = 12", "12"), (r"\sqrt2 \approx 1.414", r"\sqrt{2}"), (r"\sqrt2 \approx 1.414", "1.414"), (r"\approx\frac{1}{2}", "0.5"), (r"f(x) = x^2", "x^2"),
@@ -166,6 +167,8 @@ DIFFERENT: dict[str, list[tuple[str, str]]] = {
         (r"\large 12", r"\large 21"), (r"0.\overline{12}", "0.12"), (r"\overline{z}", "z"), (r"\underline{12}", r"\underline{21}"), (r"\color{12}{7}", "12"), (r"\text{not }12", "12"), (r"\vphantom{12}", "12"),
     ],
     "leading relation": [
+        ("f(x)", "x = f(x)"), ("y", "x = y"), ("x_0", "x = x_0"), ("B", "A = B"), (r"\mu_2", r"\mu_1=\mu_2"), ("P(B)", "P(A)=P(B)"), ("f(x)", "f(0)=f(x)"), (r"\sim p", "p"), (r"\sim(p \land q)", r"(p \land q)"), (r"\sim\sim p", r"\sim p"),
+        ("=", ":"), (".", ","), (r"\approx", "="),
         (r"\approx 12", "13"), (r"> 12", "12"), (r"\neq 12", "12"), (r"\le 12", "12"), ("-12", "12"), ("=-12", "12"), (r"\not= 12", "12"), ("≠ 12", "12"), ("< 12", "12"), (r"\geq 12", "12"), (r"\pm 12", "12"), ("x > 5", "5"), (r"\approx -12", "12"), (r"x = 12 = 13", "13"), (r"2x = 12", "12"), ("x^2 = 12", "12"),
         (r"-x = 12", "12"), (r"\frac1x = 12", "12"), (r"12 \approx 13", "13"), (r"12 \approx 13", "12"), (r"A^{10} = 0", "0"), (r"|z| = 1", "1"), (r"\approx 3.14", r"\pi"), (r"x \ne 5", "5"), (r"\sqrt{x} = 5", "5"), (r"\gcd(2,n) = 1", "1"), (r"x + 2y - 5 = 0", "0"), (r"\in 12", "12"), (r"\to 12", r"\infty"), ("4!=25", "25"), (r"\sim 12", "-12"),
         (r"\sqrt2 \approx 1.5", r"\sqrt2"), (r"x = 5", "y = 5"), (r"\propto 12", "12"), ("=12", "21"), (r"x \equiv 3 \pmod 7", "3"), (r"x=1, y=2", "1"), (r"\ln y = 5", "5"), (r"x > 12", "x = 12"), ("1 = 2", "2"),

@@ -131,11 +131,10 @@ def with_unit(unit: str) -> Rewriting:
 
 
 def assigned(answer: str) -> str | None:
-    return (
-        f"x = {answer}"
-        if is_mathematics(answer) and not re.search(r"=|<|>|\\[lg]eq?\b|\\iff|\\neq|\\in\b|\\equiv", answer)
-        else None
-    )
+    """With a name for it that it does not use: ``x = y`` is a statement, and so is ``x = f(x)``."""
+    if not is_mathematics(answer) or re.search(r"=|<|>|\\[lg]eq?\b|\\iff|\\neq|\\in\b|\\equiv", answer):
+        return None
+    return next((f"{name} = {answer}" for name in "xyz" if name not in answer), None)
 
 
 def said(sentence: str) -> Rewriting:
