@@ -47,10 +47,9 @@ def _read(number: int, row: Row) -> Example:
     teacher = row.get("teacher") or ""
     if not isinstance(teacher, str):
         raise DataError(f"'teacher' is {teacher!r}, expected a name of teacher.named")
-    asked = row.get("teacher_prompt")
-    if asked is not None and (not isinstance(asked, str) or not asked.strip()):
-        raise DataError("'teacher_prompt' is not a text, or empty")
-    asked = asked or ""
+    asked = "" if row.get("teacher_prompt") is None else row["teacher_prompt"]
+    if not isinstance(asked, str) or (asked and not asked.strip()):
+        raise DataError("'teacher_prompt' is not a text, or blank")
     prompt, messages = row.get("prompt"), row.get("messages")
     if (prompt is None) == (messages is None):
         raise DataError("expected either 'prompt' or 'messages'")

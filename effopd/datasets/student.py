@@ -16,8 +16,8 @@ from effopd.tasks.lengths import context_of, too_long
 def without_too_long(dataset: Dataset, renderer: Renderer, model: ModelParams, models: Path) -> Dataset:
     """A dataset without the rows whose prompts the student's context has no room for; they count as rejected.
 
-    models: the folder of existing models. All rows stay where the student is only built later, or is on the hub and not
-    yet here: its stage then refuses them.
+    models: the folder of existing models. All rows stay where the student is only built later, or cannot be had: its
+    stage then refuses them.
     """
     known = _known(model, models) if model.source else None
     if known is None:
@@ -36,9 +36,11 @@ def without_too_long(dataset: Dataset, renderer: Renderer, model: ModelParams, m
 def _known(model: ModelParams, models: Path) -> tuple[Any, int] | None:
     from transformers import AutoConfig, AutoTokenizer
 
+    if model.on_hub and not model.revision:
+        return None  # which its stage refuses
     where = model.source if model.on_hub else str(models / model.source)
     options: dict[str, Any] = {
-        "revision": model.revision or None, "local_files_only": True, "trust_remote_code": False,
+        "revision": model.revision or None, "local_files_only": not model.on_hub, "trust_remote_code": False,
     }  # fmt: skip
     try:
         tokenizer = AutoTokenizer.from_pretrained(where, **options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -220,9 +221,9 @@ def test_what_the_teacher_sees_is_kept_beside_the_prompt(tmp_path: Path, monkeyp
     assert seen["8+8?\n"] == ""
 
 
-@pytest.mark.parametrize("asked", ["", " ", 3, ["x"]])
+@pytest.mark.parametrize("asked", [" ", 0, 3, False, [], ["x"]])
 def test_a_teacher_prompt_that_is_no_text_is_refused_by_its_row(tmp_path: Path, asked: Any) -> None:
-    with pytest.raises(DataError, match="row 2: 'teacher_prompt' is not a text, or empty"):
+    with pytest.raises(DataError, match="row 2: 'teacher_prompt' is not a text, or blank"):
         read_own(write(tmp_path / "mine.jsonl", [OWN, OWN | {"teacher_prompt": asked}]))
 
 
@@ -265,6 +266,31 @@ def test_prompts_beyond_the_students_context_are_left_out_counted_and_named(
         p.prompt for name in ("test", "dev", "validation", "train") for p in read_problems(Path(f"data/{name}.parquet"))
     ]
     assert max(map(len, prompts)) < 40
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_student_on_the_hub_is_asked_for_at_its_revision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, student: Path, there: bool
+) -> None:
+    rows = [OWN | {"prompt": f"{i}+1?" + "+1" * (40 if i in (3, 11) else 0)} for i in range(22)]
+    project(tmp_path, monkeypatch, rows, model={"source": "some/student", "revision": "0" * 40})
+    for kind in (AutoConfig, AutoTokenizer):
+        monkeypatch.setattr(kind, "from_pretrained", hub(kind.from_pretrained, student if there else None))
+    prepare.main()
+    rejected = json.loads(Path("data/about.json").read_text())["rejected"]
+    assert [found["row"] for found in rejected] == ([4, 12] if there else [])
+
+
+def hub(load: Callable[..., Any], folder: Path | None) -> Callable[..., Any]:
+    def from_hub(name: Any, **options: Any) -> Any:
+        if name != "some/student":
+            return load(name, **options)
+        assert options == {"revision": "0" * 40, "local_files_only": False, "trust_remote_code": False}
+        if folder is None:
+            raise OSError("no network")
+        return load(folder)
+
+    return from_hub
 
 
 def test_training_refuses_prompts_without_room_for_an_answer_before_its_first_step(student: Path) -> None:
