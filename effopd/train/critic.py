@@ -37,14 +37,15 @@ class Expected:
 
 def expect(training: Training, critic: Engine, batch: Batch, params: RLParams, step: int) -> Expected:
     """Ask the critic before it learns. Raises `NonFiniteError` that names the step when a value is not finite."""
-    engine, rollout, tokens = training.engine, batch.rollout, batch.tokens
+    engine, rollout, tokens, judged_B1 = training.engine, batch.rollout, batch.tokens, batch.judged_B[:, None]
     values_BT = values_before(training, critic, batch)
-    advantages_BT = generalised_advantages(batch.rewards_B, values_BT, rollout.mask_BT, params.gae_lambda)
+    advantages_BT = generalised_advantages(batch.rewards_B, values_BT, rollout.mask_BT, params.gae_lambda) * judged_B1
     returns_BT = advantages_BT + values_BT
     explained = explained_variance(engine, advantages_BT, returns_BT, rollout.mask_BT, tokens)
     if not math.isfinite(explained):
         raise NonFiniteError(f"step {step}: the critic's values are not finite")
-    return Expected(values_BT, returns_BT, whiten(engine, advantages_BT, rollout.mask_BT, tokens), explained)
+    whitened_BT = whiten(engine, advantages_BT, rollout.mask_BT, tokens) * judged_B1
+    return Expected(values_BT, returns_BT, whitened_BT, explained)
 
 
 def value_loss(critic: Engine, expected: Expected, piece: PolicyPiece, batch: Batch, clip: float) -> Tensor:

@@ -14,7 +14,8 @@ from effopd.losses.tokens import masked_sum
 from effopd.rollout.sampler import Rollout, Sampler
 from effopd.seeding import derive_seed, shuffled_batch, uniforms
 from effopd.tasks.problems import UNGRADED, Problem
-from effopd.tasks.verifiers import check_gradable, score_all
+from effopd.tasks.verdict import Verdict
+from effopd.tasks.verifiers import check_gradable, verify_all
 from effopd.train.engine import Engine
 from effopd.train.forward import chunks
 from effopd.train.mismatch import Mismatch
@@ -36,8 +37,20 @@ class Batch:
 
     @cached_property
     def rewards_B(self) -> Tensor:
-        """What the problems' verifiers say of the completions."""
-        return torch.tensor(score_all(self.problems, self.rollout.texts)).to(self.rollout.mask_BT.device)
+        """What the problems' verifiers say of the completions, 0 where they cannot: that group has no variance."""
+        scores_B = torch.tensor([verdict.score for verdict in self._verdicts])
+        return scores_B.to(self.rollout.mask_BT.device) * self.judged_B
+
+    @cached_property
+    def judged_B(self) -> Tensor:
+        """1 for completions of problems of which all completions could be judged, else 0."""
+        unjudged = {p for p, verdict in zip(self.problems, self._verdicts, strict=True) if not verdict.judged}
+        judged = [float(problem not in unjudged) for problem in self.problems]
+        return torch.tensor(judged, device=self.rollout.mask_BT.device)
+
+    @cached_property
+    def _verdicts(self) -> list[Verdict]:
+        return verify_all(self.problems, self.rollout.texts)
 
 
 @dataclass(frozen=True)
@@ -110,12 +123,11 @@ class Sums:
 
     def row(self, engine: Engine, batch: Batch) -> dict[str, float]:
         """The columns that every algorithm logs, over all ranks: of this pass, and of the step's completions."""
-        answered = sum(problem.task != UNGRADED for problem in batch.problems)
-        correct, truncated = batch.rewards_B.sum().item(), batch.rollout.truncated_B.sum().item()
-        loss, kl, entropy, correct, truncated, graded = engine.sum(
-            self.loss, self.kl, self.entropy, correct, truncated, answered
+        correct, judged = batch.rewards_B.sum().item(), batch.judged_B.sum().item()
+        loss, kl, entropy, correct, judged, truncated = engine.sum(
+            self.loss, self.kl, self.entropy, correct, judged, batch.rollout.truncated_B.sum().item()
         )
-        accuracy = {"accuracy": correct / graded} if graded else {}
+        accuracy = {"accuracy": correct / judged} if judged else {}
         return {
             "loss": loss,
             **accuracy,

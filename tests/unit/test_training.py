@@ -17,6 +17,9 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from effopd.seeding import shuffled_batch
+from effopd.tasks.problems import Problem
+from effopd.tasks.verdict import Verdict, not_judged
+from effopd.train import training
 from effopd.train.engine import NonFiniteError, TorchEngine
 from effopd.train.rates import Decay, scheduled
 
@@ -373,3 +376,26 @@ def test_a_broken_reference_stops_reinforcement_learning_at_the_first_step(tmp_p
 def test_weights_that_exploded_stop_fine_tuning_at_the_next_step(tmp_path: Path) -> None:
     with pytest.raises(NonFiniteError, match=r"^step 2: "):
         Lab(tmp_path).sft(with_values(BASE, learning_rate=1e30))
+
+
+@pytest.mark.parametrize("algorithm", ["grpo", "dapo", "ppo"])
+def test_a_problem_that_cannot_be_judged_teaches_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, algorithm: str
+) -> None:
+    """Of each problem the first completion has no verdict, and one of the others is right."""
+
+    def judged(problems: list[Problem], texts: list[str]) -> list[Verdict]:
+        return [not_judged("") if row % 4 == 0 else Verdict(float(row % 4 == 1), "") for row in range(len(texts))]
+
+    monkeypatch.setattr(training, "verify_all", judged)
+    params = with_values(RL, algorithm=algorithm, steps=1, kl_coefficient=0.0)
+    row = Lab(tmp_path, optimizer=SIGN).rl(params).metrics[0]
+    assert row["grad_norm"] == 0.0 and "accuracy" not in row
+
+
+def test_the_logged_accuracy_is_of_what_could_be_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def judged(problems: list[Problem], texts: list[str]) -> list[Verdict]:
+        return [not_judged("") if row == 0 else Verdict(float(row % 4 < 3), "") for row in range(len(texts))]
+
+    monkeypatch.setattr(training, "verify_all", judged)
+    assert Lab(tmp_path).rl(with_values(RL, steps=1)).metrics[0]["accuracy"] == 0.75
