@@ -32,12 +32,14 @@ def rows_of(path: Path) -> list[Any]:
     return [row for _, row in read_file(path)]
 
 
-def test_cells_of_csv_are_text_character_by_character(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cells", [*([cell] for cell in CELLS), ["True", "False"], ["1", "02"], CELLS])
+def test_cells_of_csv_are_text_character_by_character(tmp_path: Path, cells: list[str]) -> None:
+    """A column of one kind too, whose kind could be guessed."""
     path = tmp_path / "mine.csv"
     with path.open("w", encoding="utf-8", newline="") as stream:
-        csv.writer(stream).writerows([["prompt", "answer", "task"], *(["x?", cell, "exact"] for cell in CELLS)])
-    assert [row["answer"] for row in rows_of(path)] == CELLS
-    assert [example.answer for example in read_own(path)] == [cell.strip() for cell in CELLS]
+        csv.writer(stream).writerows([["prompt", "answer", "task"], *(["x?", cell, "exact"] for cell in cells)])
+    assert [row["answer"] for row in rows_of(path)] == cells
+    assert [example.answer for example in read_own(path)] == [cell.strip() for cell in cells]
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
