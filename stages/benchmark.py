@@ -56,7 +56,7 @@ def main(
     weights = folder if (folder / "config.json").is_file() else step_folder(folder, stored_steps(folder)[-1])
     samples = params.samples or about["samples"]
     config = AutoConfig.from_pretrained(weights, local_files_only=True)
-    check_lengths(problems, load_tokenizer(weights), config, f"{DATA / dataset}.parquet")
+    check_lengths(problems, load_tokenizer(weights), config, params.max_new_tokens, f"{DATA / dataset}.parquet")
 
     policy = serve(params.url, weights) if params.url else open_policy(weights, rollout, precision, set_up(shared))
     stage.check_before_save()

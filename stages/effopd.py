@@ -62,7 +62,8 @@ def make_leaps(
     trainee: Trainee,
     seed: int,
 ) -> Leaps:
-    check_lengths(validation, trainee.tokenizer, trainee.engine.model.config, "data/validation.parquet")
+    config, length = trainee.engine.model.config, trainee.sampler.max_new_tokens
+    check_lengths(validation, trainee.tokenizer, config, length, "data/validation.parquet")
     return Leaps(
         settings,
         trainee.engine,

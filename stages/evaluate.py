@@ -6,15 +6,18 @@ from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
+from transformers import AutoConfig
 
 from effopd.evaluation.accuracy import grade
 from effopd.evaluation.curve import curve_row
 from effopd.files import hash_path, read_json, write_json
+from effopd.models.store import load_tokenizer
 from effopd.params.engine import ALL_BUT_PRECISION, EngineParams
 from effopd.params.evaluate import EvaluateParams
 from effopd.params.rollout import RolloutParams
 from effopd.params.run import RunParams
 from effopd.rollout.policy import open_policy
+from effopd.tasks.lengths import check_lengths
 from effopd.tasks.problems import read_problems
 from effopd.trajectory.store import read_checkpoint, step_folder, stored_steps
 from stages.harness import MODELS, SCRATCH, Stage, run
@@ -38,7 +41,10 @@ def main(method: Method, replicate: Replicate = None, rate: Rate = None) -> None
     device = set_up(shared)
 
     steps = stored_steps(trained)
-    policy = open_policy(step_folder(trained, steps[0]), rollout, precision, device)
+    first = step_folder(trained, steps[0])
+    config = AutoConfig.from_pretrained(first, local_files_only=True)
+    check_lengths(problems, load_tokenizer(first), config, rollout.max_new_tokens, "data/test.parquet")
+    policy = open_policy(first, rollout, precision, device)
     ends = (steps[0], steps[-1])
     rows = []
     for step in tqdm(steps, desc=f"evaluate {name}", unit="checkpoint"):

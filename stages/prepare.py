@@ -17,6 +17,7 @@ from effopd.params.benchmark import BenchmarkParams
 from effopd.params.data import DataParams
 from effopd.params.model import ModelParams
 from effopd.params.prompt import PromptParams
+from effopd.params.rollout import RolloutParams
 from effopd.params.run import RunParams
 from effopd.seeding import generator
 from effopd.tasks import arithmetic
@@ -35,6 +36,7 @@ def main() -> None:
     prompt = stage.params("prompt", PromptParams)
     benchmark = stage.params("benchmark", BenchmarkParams, unused=_UNUSED)
     student = stage.params("model", ModelParams, unused=_UNUSED_SIZES)
+    length = stage.params("rollout", RolloutParams, unused=("engine", "gpu_memory", "mismatch_budget")).max_new_tokens
     stage.input(SOURCES)
     stage.input(SPECS)
     if student.source and (MODELS / student.source).is_dir():
@@ -53,7 +55,7 @@ def main() -> None:
         title = f"Chains of {params.operations} operations over digits, modulo 10"
         about = {"title": title, "licence": "", "source": "built in", "revision": "", "rejected": [], "merged": 0}
     else:
-        dataset = without_too_long(catalogue.load(params.source, SOURCES, seed), renderer, student, MODELS)
+        dataset = without_too_long(catalogue.load(params.source, SOURCES, seed), renderer, student, MODELS, length)
         merged = len(dataset.examples) - len(catalogue.different(dataset.examples))
         splits, questions, demonstrations = _from_dataset(dataset, params, renderer, seed)
         about = _about(dataset) | {"merged": merged}

@@ -102,7 +102,8 @@ class Trainee:
 
     def training(self, problems: Sequence[Problem], session: Session, seed: int) -> Training:
         """What the loops are given. Raises `DataError` for prompts that the student has no room for."""
-        check_lengths(problems, self.tokenizer, self.engine.model.config, "data/train.parquet")
+        config, length = self.engine.model.config, self.sampler.max_new_tokens
+        check_lengths(problems, self.tokenizer, config, length, "data/train.parquet")
         return Training(
             self.engine,
             self.sampler,

@@ -13,8 +13,11 @@ from effopd.params.model import ModelParams
 from effopd.tasks.lengths import context_of, too_long
 
 
-def without_too_long(dataset: Dataset, renderer: Renderer, model: ModelParams, models: Path) -> Dataset:
-    """A dataset without the rows whose prompts the student's context has no room for; they count as rejected.
+def without_too_long(
+    dataset: Dataset, renderer: Renderer, model: ModelParams, models: Path, max_new_tokens: int
+) -> Dataset:
+    """A dataset without the rows whose prompts leave no room in the student's context for a completion of
+    `max_new_tokens`; they count as rejected.
 
     models: the folder of existing models. All rows stay where the student is only built later, or cannot be had: its
     stage then refuses them.
@@ -24,9 +27,12 @@ def without_too_long(dataset: Dataset, renderer: Renderer, model: ModelParams, m
         return dataset
     tokenizer, context = known
     prompts = [renderer.render(example, dataset.prompt) for example in dataset.examples]
-    lengths = too_long(prompts, tokenizer, context)
+    lengths = too_long(prompts, tokenizer, context - max_new_tokens)
     reasons = [
-        Rejected(dataset.examples[place].row, f"its prompt has {tokens} tokens, and the student's context is {context}")
+        Rejected(
+            dataset.examples[place].row,
+            f"its prompt of {tokens} tokens and {max_new_tokens} new ones exceed the student's context of {context}",
+        )
         for place, tokens in lengths.items()
     ]
     kept = [example for place, example in enumerate(dataset.examples) if place not in lengths]

@@ -1,4 +1,4 @@
-"""Prompts that a model has no room for: its context must hold the prompt and at least one token of an answer."""
+"""Prompts that a model has no room for: its context must hold the prompt and the longest completion."""
 
 from __future__ import annotations
 
@@ -20,23 +20,25 @@ def context_of(config: Any) -> int | None:
     )
 
 
-def too_long(prompts: Sequence[str], tokenizer: Any, context: int) -> dict[int, int]:
-    """The prompts that leave no room for an answer: by their place, how many tokens they have."""
+def too_long(prompts: Sequence[str], tokenizer: Any, room: int) -> dict[int, int]:
+    """The prompts of more than `room` tokens: by their place, how many they have."""
     found = {}
     for start in range(0, len(prompts), _BATCH):
         tokens = tokenizer(list(prompts[start : start + _BATCH]))["input_ids"]
-        found.update({start + place: len(row) for place, row in enumerate(tokens) if len(row) >= context})
+        found.update({start + place: len(row) for place, row in enumerate(tokens) if len(row) > room})
     return found
 
 
-def check_lengths(problems: Sequence[Problem], tokenizer: Any, config: Any, file: str) -> None:
+def check_lengths(problems: Sequence[Problem], tokenizer: Any, config: Any, max_new_tokens: int, file: str) -> None:
     """To be called before sampling. Raises `DataError` naming the rows of `file` whose prompts are too long."""
     context = context_of(config)
-    lengths = too_long([problem.prompt for problem in problems], tokenizer, context) if context else {}
-    if lengths:
+    if context is None:
+        return
+    if lengths := too_long([problem.prompt for problem in problems], tokenizer, context - max_new_tokens):
         rows = ", ".join(f"row {row} with {tokens}" for row, tokens in list(lengths.items())[:SHOWN])
         more = f", and {len(lengths) - SHOWN} more" if len(lengths) > SHOWN else ""
         raise DataError(
             f"{file}: the model's context of {context} tokens has no room for {len(lengths)} of {len(problems)} "
-            f"prompts: {rows}{more}; leave them out of the dataset, or choose a model with a longer context"
+            f"prompts and {max_new_tokens} new tokens: {rows}{more}; leave them out of the dataset, lower "
+            "max_new_tokens, or choose a model with a longer context"
         )

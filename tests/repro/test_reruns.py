@@ -35,7 +35,7 @@ READERS: dict[str, set[str]] = {
     "engine.hostfile": set(),
     "rollout.engine": TRAINED | EVALUATED | TAKEN_APART,
     "rollout.gpu_memory": set(),
-    "rollout.max_new_tokens": TRAINED | EVALUATED | TAKEN_APART,
+    "rollout.max_new_tokens": {"prepare"} | TRAINED | EVALUATED | TAKEN_APART,
     "rollout.mismatch_budget": TRAINED,
     "trajectory": TRAINED,
     "rl": {"rl", "report"},

@@ -239,6 +239,8 @@ def test_optional_columns_come_back_by_name(tmp_path: Path) -> None:
 
 # Prompts that are too long
 
+LENGTH = 16  # of completions
+
 
 @pytest.fixture(scope="module")
 def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -252,14 +254,14 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_prompts_beyond_the_students_context_are_left_out_counted_and_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, student: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = [OWN | {"prompt": f"{i}+1?" + "+1" * (40 if i in (3, 11) else 0)} for i in range(22)]
-    project(tmp_path, monkeypatch, rows, model={"source": "student"})
+    rows = [OWN | {"prompt": f"{i}+1?" + "+1" * (12 if i in (3, 11) else 0)} for i in range(22)]
+    project(tmp_path, monkeypatch, rows, model={"source": "student"}, rollout={"max_new_tokens": LENGTH})
     shutil.copytree(student, Path("data/models/student"))
     prepare.main()
     about = json.loads(Path("data/about.json").read_text())
     tokens = len(AutoTokenizer.from_pretrained(student)(rows[3]["prompt"] + "\n")["input_ids"])
-    assert tokens > 40
-    reason = f"its prompt has {tokens} tokens, and the student's context is 40"
+    assert 40 - LENGTH < tokens < 40, "of those that have room alone"
+    reason = f"its prompt of {tokens} tokens and {LENGTH} new ones exceed the student's context of 40"
     assert [found["row"] for found in about["rejected"]] == [4, 12] and about["rejected"][0]["reason"] == reason
     assert f"mine: row 4 is left out: {reason}" in capsys.readouterr().out
     prompts = [
@@ -295,15 +297,15 @@ def hub(load: Callable[..., Any], folder: Path | None) -> Callable[..., Any]:
 
 def test_training_refuses_prompts_without_room_for_an_answer_before_its_first_step(student: Path) -> None:
     tokenizer, config = AutoTokenizer.from_pretrained(student), AutoConfig.from_pretrained(student)
-    fits, full = (Problem("math", "~" * count, "1") for count in (39, 40))  # in none of the tokens that it learned
-    assert context_of(config) == 40 and len(tokenizer(full.prompt)["input_ids"]) == 40
-    check_lengths([fits] * 3, tokenizer, config, "data/train.parquet")
+    fits, full = (Problem("math", "~" * count, "1") for count in (30, 31))  # in none of the tokens that it learned
+    assert context_of(config) == 40 and len(tokenizer(full.prompt)["input_ids"]) == 31
+    check_lengths([fits] * 3, tokenizer, config, 10, "data/train.parquet")
     with pytest.raises(DataError) as caught:
-        check_lengths([fits, full, *[full] * 7], tokenizer, config, "data/train.parquet")
+        check_lengths([fits, full, *[full] * 7], tokenizer, config, 10, "data/train.parquet")
     assert str(caught.value) == (
-        "data/train.parquet: the model's context of 40 tokens has no room for 8 of 9 prompts: row 1 with 40, row 2 "
-        "with 40, row 3 with 40, row 4 with 40, row 5 with 40, and 3 more; leave them out of the dataset, or choose "
-        "a model with a longer context"
+        "data/train.parquet: the model's context of 40 tokens has no room for 8 of 9 prompts and 10 new tokens: row 1 "
+        "with 31, row 2 with 31, row 3 with 31, row 4 with 31, row 5 with 31, and 3 more; leave them out of the "
+        "dataset, lower max_new_tokens, or choose a model with a longer context"
     )
 
 
