@@ -26,7 +26,6 @@ NOT_THERE = (
     "tensorboard",
     "datasets",
     "vl_convert",
-    "math_verify",
     "stages",
     "pipeline",
 )
