@@ -208,8 +208,8 @@ def _as_expected(tests: CodeTests, expected: Any, outcome: Outcome) -> bool:
         return same_output(expected, _text(outcome))
     try:
         value = json.loads(_text(outcome))
-    except (ValueError, RecursionError):
-        return False
+    except (ValueError, RecursionError):  # ValueError: a number of thousands of digits too, which is left as text
+        return bool(expected == _text(outcome))
     # some published tests wrap a result in a list of one
     return same_value(expected, value) or (
         isinstance(expected, list) and len(expected) == 1 and same_value(expected[0], value)

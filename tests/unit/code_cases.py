@@ -175,6 +175,8 @@ VARIANTS: list[tuple[str, CodeTests, bool]] = [
     # large integers
     (py("print(10**5000)"), CodeTests(inputs=[""], outputs=["1"+"0"*5000]), True),
     (py("n=int(input())\nprint(n%7)"), CodeTests(inputs=["7"*5001], outputs=["0"]), True),
+    (py("def f(n):\n    return 10**n"), called("f", ["5000"], ["1"+"0"*5000]), True),
+    (py("def f(n):\n    return 10**n + 1"), called("f", ["5000"], ["1"+"0"*5000]), False),
     (py("print(10**5000+1)"), CodeTests(inputs=[""], outputs=["1"+"0"*5000]), False),
     (py("a=int(input())\nprint(str(a)[::-1])"), CodeTests(inputs=["12"*4000], outputs=["21"*4000]), True),
     (py("def f(n):\n    return str(7**n)[-1]"), called("f", [[6000]], ["1"]), True),
