@@ -10,12 +10,20 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from effopd.errors import MachineError, one_line
 from effopd.files import DataError
 
 
 def save_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
-    """Write `weights` as one safetensors file; equal tensors give equal bytes."""
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, path, {"format": "pt"})
+    """Write `weights` as one safetensors file; equal tensors give equal bytes.
+
+    Raises `MachineError` naming the file where it cannot be written, on a full disk for example.
+    """
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    try:
+        save_file(tensors, path, {"format": "pt"})
+    except SafetensorError as error:  # which is no OSError, whatever the machine said
+        raise MachineError(f"{path}: cannot be written ({one_line(error, 300)})") from None
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:

@@ -68,8 +68,11 @@ class DeepSpeedEngine:
             self._start_from(initial)
 
     def share(self, count: int, uneven: bool = False) -> range:
-        if count < self.ranks or (count % self.ranks and not uneven):
-            raise ParamsError(f"{count} rows cannot be shared equally by {self.ranks} ranks (engine.ranks)")
+        said = f"{count} row{'' if count == 1 else 's'}"
+        if count < self.ranks:
+            raise ParamsError(f"{said} cannot be shared by {self.ranks} ranks (engine.ranks): each needs one at least")
+        if count % self.ranks and not uneven:
+            raise ParamsError(f"{said} cannot be shared equally by {self.ranks} ranks (engine.ranks)")
         return range(self.rank * count // self.ranks, (self.rank + 1) * count // self.ranks)
 
     def sum(self, *values: float) -> tuple[float, ...]:

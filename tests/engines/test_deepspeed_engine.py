@@ -49,6 +49,13 @@ RUNS |= {
     for s, p in [(0, "float32"), (1, "float32"), (2, "float32"), (0, "bfloat16"), (2, "bfloat16")]
 }
 
+FREE: dict[str, dict[str, Any]] = {
+    "opd": {"learning_rate": 3e-3, "loss": "reverse_kl", "updates_per_batch": 3, "least_effective": 0.97},
+    "effopd": {"triggers": 1, "multipliers": [1.0, 3.0, -0.5], "score": "teacher_kl", "rate": "follow"},
+}
+"""A search by the teacher after every update; batches are left when their completions have become too unlike."""
+RUNS |= {f"free {s}": FREE | {"engine": {"zero_stage": s}} for s in STAGES}
+
 
 class Result:
     def __init__(self, folder: Path) -> None:
@@ -62,6 +69,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
     """All runs of two ranks, in one start of them, and torch's runs in a process without DeepSpeed."""
     root = tmp_path_factory.mktemp("ranks")
     alone = {f"torch of {m}": {"engine": TORCH, "optimizer": {"micro_batch": m}} for m in (16, 2, 1)}
+    alone["torch with a free search"] = FREE | {"engine": TORCH}
     alone["torch with lora"] = LORA | {"engine": LORA["engine"] | TORCH}
     for ranks, runs in ((1, alone), (2, RUNS)):
         plan = root / f"runs-{ranks}.json"
@@ -89,7 +97,7 @@ def assert_same(found: Result, expected: Result) -> None:
     assert moved > 2e-4, "three steps of 1e-4; weights that stand still would agree too"
 
 
-@pytest.mark.parametrize("run", [name for name in RUNS if name.split()[0] not in ("bfloat16", "lora")])
+@pytest.mark.parametrize("run", [name for name in RUNS if name.split()[0] not in ("bfloat16", "lora", "free")])
 def test_every_way_to_shard_split_or_recompute_a_step_trains_as_torch_does(
     results: dict[str, Result], run: str
 ) -> None:
@@ -102,6 +110,19 @@ def test_lora_leaps_and_trains_on_two_ranks_as_in_one_process(results: dict[str,
     found, expected = results[f"lora {stage} float32"], results["torch with lora"]
     assert found.triggers == expected.triggers
     assert any(trigger["accepted"] for trigger in found.triggers)
+    assert_same(found, expected)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_search_that_finds_its_own_rate_decides_on_two_ranks_as_in_one_process(
+    results: dict[str, Result], stage: int
+) -> None:
+    """Batches that are left in the middle too, whose gradients no later update may hold."""
+    found, expected = results[f"free {stage}"], results["torch with a free search"]
+    assert any(row["updates"] < 3 for row in expected.metrics[:-1]), "a batch must have been left"
+    assert any(trigger["accepted"] for trigger in expected.triggers)
+    assert [t["accepted"] for t in found.triggers] == [t["accepted"] for t in expected.triggers]
+    assert [t["learning_rate"] for t in found.triggers] == [t["learning_rate"] for t in expected.triggers]
     assert_same(found, expected)
 
 

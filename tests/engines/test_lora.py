@@ -224,8 +224,8 @@ def test_lora_without_peft_or_under_zero_3_is_refused_in_one_line(monkeypatch: p
 @pytest.mark.parametrize(
     ("family", "left_out"),
     [
-        ("qwen3_moe", "model.layers.0.mlp.gate.weight"),
-        ("deepseek_v3", "model.layers.1.mlp.gate.weight"),
+        ("qwen3_moe", "model.layers.0.mlp.experts.gate_up_proj"),
+        ("deepseek_v3", "model.layers.1.mlp.experts.gate_up_proj"),
         ("gpt2", "transformer.h.0.attn.c_attn.weight"),
     ],
 )
