@@ -103,8 +103,11 @@ class DeepSpeedEngine:
         return norm
 
     def forget_gradients(self) -> None:
+        """Those too that ZeRO 1 and 2 have averaged or offloaded, which their own `zero_grad` keeps for a step."""
         self._engine.zero_grad()
         self._wrapper.zero_grad(set_to_none=True)
+        if self._stage in (1, 2) and hasattr(self._wrapper, "averaged_gradients"):  # not of bfloat16 in stage 1
+            _forget_averaged(self._wrapper)
 
     def set_learning_rate(self, rate: float) -> float:
         for group in self._adamw.param_groups:
@@ -208,6 +211,19 @@ class DeepSpeedEngine:
                     name: self._wrapper._get_fp32_opt_state_partition(parameter, release_swap_buffers=True)[0]
                     for name, parameter in named.items()
                 }
+
+
+def _forget_averaged(wrapper: Any) -> None:
+    """What DeepSpeed does itself after an overflow, when it leaves a step out."""
+    from deepspeed.runtime.zero.stage_1_and_2 import INITIAL_MICRO_STEP_ID
+
+    wrapper.micro_step_id = INITIAL_MICRO_STEP_ID
+    for kept in (wrapper.averaged_gradients, wrapper.all_grad_tensors):
+        for group in kept:
+            kept[group] = None
+    if wrapper.cpu_offload:
+        wrapper.reset_cpu_buffers()
+        wrapper._offload_accumulated_param_ids = set()
 
 
 def configuration(params: OptimizerParams, engine: EngineParams) -> dict[str, Any]:
