@@ -139,8 +139,8 @@ def test_validation_is_counted_in_tokens_and_seconds(tmp_path: Path) -> None:
 
 
 def test_seeds_change_validation_from_trigger_to_trigger(tmp_path: Path) -> None:
-    """A student that never changes scores differently at different triggers, or D_v's noise would be frozen."""
-    still = with_values(OPD, learning_rate=1e-12, steps=8)
+    """A student that hardly changes scores differently at different triggers, or D_v's noise would be frozen."""
+    still = with_values(OPD, learning_rate=1e-7, steps=8)
     params = with_values(EFFOPD, multipliers=[0.0], steps=8, samples=3)
     lab = Lab(tmp_path, optimizer=with_values(tiny.OPTIMIZER, weight_decay=0.0))
     assert len({row["score"] for row in lab.effopd(params, still).triggers}) > 1

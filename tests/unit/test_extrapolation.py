@@ -18,6 +18,7 @@ from effopd.extrapolation.line import Line
 from effopd.extrapolation.rate import next_scale
 from effopd.extrapolation.scores import teacher_kl
 from effopd.extrapolation.search import Candidate, Decision, Score, search
+from effopd.extrapolation.searches import Searches
 from effopd.models.store import load_model
 from effopd.rollout.sampler import sample
 from effopd.seeding import derive_seed, uniforms
@@ -204,6 +205,24 @@ def test_a_share_of_a_judged_batch_is_its_first_rows_cut_to_their_own_width() ->
     for mine, whole in zip(part.judgement.given, piece.judgement.given, strict=True):
         assert mine.equal(whole[:2, :width])
     assert len(piece.first(1e-9).rollout.texts) == 1
+
+
+# Over a run
+
+
+def test_where_no_weight_has_moved_there_is_no_search_and_the_rate_stays() -> None:
+    """All candidates would score alike, and ">=" would keep the longest leap of nothing and raise the rate by it."""
+    live = weights(0)
+    values = params(rate="follow", multipliers=[1.0, 63.0], triggers=1, highest_rate=1.0)
+    searches = Searches(values, live, learning_rate=1e-3, seed=0)
+    assert searches.due()
+    assert searches.search(live, Script(live, [])) is None
+    assert searches.scale == 1.0
+    said = iter([False, True, True, True])  # another rank's shard has moved; what follows asks for finite weights
+    assert searches.due()
+    found = searches.search(live, Script(live, [0.5, 0.6, 0.4]), lambda holds: next(said))
+    assert found is not None and found.multiplier == 1.0
+    assert searches.scale == 2.0
 
 
 # In the loop
