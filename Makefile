@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ENGINES := .venv-engines
+PEERS := .venv-peers
 LIGHT := .venv-light
 PREFECT := .venv-prefect
 PORT := 4200
@@ -29,7 +30,7 @@ MECHANISM := -S interventions.methods=[opd,effopd] -S interventions.samples=8 \
              -S interventions.bottom_percent=[99,90,75,50]
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro tidy test test-engines test-light test-prefect test-fast lint format deps house leaderboard lock flow mechanism ui curves clean
+.PHONY: help setup repro tidy test test-engines peers test-peers test-light test-prefect test-fast lint format deps house leaderboard lock flow mechanism ui curves clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -67,6 +68,18 @@ $(ENGINES)/.ready: requirements.lock requirements-engines.lock pyproject.toml
 	$(call install_torch,$(ENGINES)/bin/python)
 	$(ENGINES)/bin/python -m pip install --quiet --no-deps --requirement requirements.lock --requirement requirements-engines.lock
 	$(ENGINES)/bin/python -m pip install --quiet --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
+	@touch $@
+
+peers: $(PEERS)/.ready  ## TRL, its trainers and trackers for CPUs, in an environment of its own, .venv-peers
+
+test-peers: peers  ## the callback under transformers' and TRL's real trainers
+	$(PEERS)/bin/python -m pytest tests/peers
+
+$(PEERS)/.ready: requirements.lock requirements-peers.lock pyproject.toml
+	$(PYTHON) -m venv $(PEERS)
+	$(call install_torch,$(PEERS)/bin/python)
+	$(PEERS)/bin/python -m pip install --quiet --no-deps --requirement requirements.lock --requirement requirements-peers.lock
+	$(PEERS)/bin/python -m pip install --quiet --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
 	@touch $@
 
 test-light: $(READY)  ## the wheel alone, without DVC, Prefect or engines, in an environment of its own, .venv-light

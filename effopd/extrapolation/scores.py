@@ -16,13 +16,13 @@ from effopd.rollout.sampler import Sampler
 from effopd.tasks.problems import Problem
 from effopd.tasks.verifiers import score_all
 from effopd.train.costs import Costs
-from effopd.train.engine import Engine
+from effopd.train.engine import Runner
 from effopd.train.mismatch import Mismatch
 from effopd.train.objective import Judged, token_scores
 
 
 def sampled_accuracy(
-    engine: Engine, sampler: Sampler, problems: Sequence[Problem], samples: int, numbers_BT: NDArray[np.float64]
+    engine: Runner, sampler: Sampler, problems: Sequence[Problem], samples: int, numbers_BT: NDArray[np.float64]
 ) -> tuple[Score, Costs]:
     """Mean accuracy of `samples` completions at temperature 1 of each of the validation problems D_v.
 
@@ -44,7 +44,7 @@ def sampled_accuracy(
 
 @torch.no_grad()
 def teacher_kl(
-    engine: Engine, pieces: Sequence[Judged], loss_chunk: int, log_ratio_cap: float = math.inf
+    engine: Runner, pieces: Sequence[Judged], loss_chunk: int, log_ratio_cap: float = math.inf
 ) -> tuple[Score, Costs]:
     """Minus the mean over tokens of a step's own completions of KL(π_W ‖ π_T) at the same prefixes: one forward pass.
 

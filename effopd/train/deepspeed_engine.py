@@ -25,9 +25,11 @@ from effopd.params.engine import EngineParams
 from effopd.params.optimizer import OptimizerParams
 from effopd.params.section import ParamsError
 from effopd.train.engine import NonFiniteError, checkpoint_activations
+from effopd.train.ranks import Ranks
+from effopd.train.zero import Masters
 
 
-class DeepSpeedEngine:
+class DeepSpeedEngine(Ranks):
     """One rank of a ZeRO run: weights and moments of its own partition in float32, constant learning rate.
 
     `parameters` are live views of this rank's float32 partition, flat but in stage 0. Writing to them is complete with
@@ -57,39 +59,14 @@ class DeepSpeedEngine:
         initial = {name: parameter.detach() for name, parameter in model.named_parameters()}
         config = configuration(params, engine)
         self._engine, self._wrapper, _, _ = deepspeed.initialize(model=model, optimizer=optimizer, config=config)
-        self.model, self.device = self._engine, torch.device(self._engine.device)
-        self.rank, self.ranks = dist.get_rank(), dist.get_world_size()
+        super().__init__(torch.device(self._engine.device))
+        self.model = self._engine
         if self.ranks != engine.ranks:
             raise ParamsError(f"engine.ranks is {engine.ranks}, but {self.ranks} processes were started")
-        self._adamw: torch.optim.AdamW = self._wrapper if engine.zero_stage == 0 else self._wrapper.optimizer
-        self._masters: list[Tensor] = self._flat_masters()
-        self.parameters: Mapping[str, Tensor] = leaping_weights(model) if self._lora else self._partition_by_name()
+        self._masters = Masters(model, self._wrapper, engine.zero_stage)
+        self.parameters: Mapping[str, Tensor] = leaping_weights(model) if self._lora else self._masters.by_name()
         if config["bf16"]["enabled"]:
             self._start_from(initial)
-
-    def share(self, count: int, uneven: bool = False) -> range:
-        said = f"{count} row{'' if count == 1 else 's'}"
-        if count < self.ranks:
-            raise ParamsError(f"{said} cannot be shared by {self.ranks} ranks (engine.ranks): each needs one at least")
-        if count % self.ranks and not uneven:
-            raise ParamsError(f"{said} cannot be shared equally by {self.ranks} ranks (engine.ranks)")
-        return range(self.rank * count // self.ranks, (self.rank + 1) * count // self.ranks)
-
-    def sum(self, *values: float) -> tuple[float, ...]:
-        totals = torch.tensor(values, dtype=torch.float64, device=self.device)
-        dist.all_reduce(totals)
-        return tuple(totals.tolist())
-
-    def smallest(self, value: float) -> float:
-        least = torch.tensor(value, dtype=torch.float64, device=self.device)
-        dist.all_reduce(least, op=dist.ReduceOp.MIN)
-        return least.item()
-
-    def everywhere(self, holds: bool) -> bool:
-        return self.smallest(float(holds)) == 1.0
-
-    def wait(self) -> None:
-        dist.barrier()
 
     def backward(self, loss: Tensor) -> None:
         self._engine.backward(loss * self.ranks)
@@ -110,29 +87,18 @@ class DeepSpeedEngine:
             _forget_averaged(self._wrapper)
 
     def set_learning_rate(self, rate: float) -> float:
-        for group in self._adamw.param_groups:
+        for group in self._masters.optimizer.param_groups:
             group["lr"] = rate
         return rate
 
     def reset_optimizer(self) -> None:
-        self._adamw.state.clear()
+        self._masters.optimizer.state.clear()
 
     def products(self) -> Mapping[str, Tensor]:
         return products(self.module)
 
-    @torch.no_grad()
     def weights_changed(self) -> None:
-        match self._stage:
-            case 0:
-                pass  # the model computes with the masters themselves
-            case 1 | 2:
-                self._wrapper.update_lp_params()
-            case 3:
-                for group in range(len(self._masters)):
-                    self._wrapper._reassign_or_swap_out_partitioned_parameters(group)
-                if kept_whole := self._wrapper.persistent_parameters:  # small ones stay gathered between passes
-                    kept_whole[0].partition(kept_whole)
-                    kept_whole[0].all_gather(kept_whole)
+        self._masters.written()
 
     @torch.no_grad()
     def each_weight(self) -> Iterator[tuple[str, Tensor]]:
@@ -145,17 +111,17 @@ class DeepSpeedEngine:
             yield name, parameter.detach() if self._stage == 0 else safe_get_full_fp32_param(parameter)
 
     def state(self) -> dict[str, Tensor]:
-        tensors = {f"weights/{index}": master for index, master in enumerate(self._masters)}
+        tensors = {f"weights/{index}": master for index, master in enumerate(self._masters.flat)}
         if self._lora:
             tensors |= {f"frozen/{name}": weight for name, weight in self.parameters.items()}
-        for index, master in enumerate(self._masters):
-            for kind, value in self._adamw.state.get(master, {}).items():
+        for index, master in enumerate(self._masters.flat):
+            for kind, value in self._masters.optimizer.state.get(master, {}).items():
                 tensors[f"optimizer/{kind}/{index}"] = value
         return tensors
 
     @torch.no_grad()
     def load_state(self, tensors: dict[str, Tensor]) -> None:
-        for index, master in enumerate(self._masters):
+        for index, master in enumerate(self._masters.flat):
             master.copy_(tensors[f"weights/{index}"])
             moments = {
                 kind: value.to(master.device if kind != "step" else "cpu", copy=True)
@@ -163,7 +129,7 @@ class DeepSpeedEngine:
                 if (value := tensors.get(f"optimizer/{kind}/{index}")) is not None
             }
             if moments:
-                self._adamw.state[master] = moments
+                self._masters.optimizer.state[master] = moments
         if self._lora:
             for name, weight in self.parameters.items():
                 weight.copy_(tensors[f"frozen/{name}"])
@@ -183,34 +149,6 @@ class DeepSpeedEngine:
 
     def _clip(self, *_: Any) -> None:
         self._stage_0_norm = float(torch.nn.utils.clip_grad_norm_(self.module.parameters(), self._max_grad_norm))
-
-    def _flat_masters(self) -> list[Tensor]:
-        """The float32 tensors that AdamW updates on this rank."""
-        match self._stage:
-            case 0:
-                return [parameter for parameter in self.module.parameters() if parameter.requires_grad]
-            case 1 | 2:
-                return list(
-                    getattr(self._wrapper, "single_partition_of_fp32_groups", None)
-                    or self._wrapper.fp32_groups_flat_partition  # bfloat16 in stage 1
-                )
-            case _:
-                return list(self._wrapper.fp32_partitioned_groups_flat)
-
-    def _partition_by_name(self) -> dict[str, Tensor]:
-        """This rank's share of each parameter as a view of its masters; parameters without a share are left out."""
-        named = dict(self.module.named_parameters())
-        match self._stage:
-            case 0:
-                return dict(named)
-            case 1 | 2:
-                fragments = {name: getattr(parameter, "_hp_mapping", None) for name, parameter in named.items()}
-                return {name: mapping.hp_fragment for name, mapping in fragments.items() if mapping is not None}
-            case _:
-                return {
-                    name: self._wrapper._get_fp32_opt_state_partition(parameter, release_swap_buffers=True)[0]
-                    for name, parameter in named.items()
-                }
 
 
 def _forget_averaged(wrapper: Any) -> None:

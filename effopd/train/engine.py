@@ -18,12 +18,10 @@ class NonFiniteError(ArithmeticError):
     """A loss or gradient that is not a number. The message names the step."""
 
 
-class Engine(Protocol):
-    """What a training loop asks of an engine. With several ranks all of them call every method, in the same order.
+class Runner(Protocol):
+    """A model to run forward, on one rank or several. All ranks call every method, in the same order.
 
-    model: the model to run forward. module: the Hugging Face model inside it, with its configuration.
-    parameters: the float32 tensors that extrapolation moves, by name: this rank's masters, whole or the slices of them
-    that it owns; under LoRA the frozen weights that have factors.
+    model: the model to call. module: the Hugging Face model inside it, with its configuration.
     """
 
     rank: int
@@ -31,7 +29,6 @@ class Engine(Protocol):
     device: torch.device
     model: Any
     module: PreTrainedModel
-    parameters: Mapping[str, Tensor]
 
     def share(self, count: int, uneven: bool = False) -> range:
         """Which of `count` rows this rank works on. Raises `ParamsError` unless every rank gets equally many.
@@ -50,6 +47,16 @@ class Engine(Protocol):
 
     def wait(self) -> None:
         """Return when every rank has come here."""
+
+
+class Engine(Runner, Protocol):
+    """What a training loop asks of an engine.
+
+    parameters: the float32 tensors that extrapolation moves, by name: this rank's masters, whole or the slices of them
+    that it owns; under LoRA the frozen weights that have factors.
+    """
+
+    parameters: Mapping[str, Tensor]
 
     def backward(self, loss: Tensor) -> None:
         """Accumulate the gradient of Σ over the ranks of `loss`."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from effopd.losses.tokens import masked_sum
 from effopd.rollout.sampler import Rollout
-from effopd.train.engine import Engine
+from effopd.train.engine import Runner
 
 
 class MismatchError(ArithmeticError):
@@ -38,7 +38,7 @@ class Mismatch:
         self.ratio += masked_sum(difference_BT.exp(), rollout.mask_BT).item()
         self.square += masked_sum(difference_BT.double().exp().square(), rollout.mask_BT).item()
 
-    def effective(self, engine: Engine, tokens: int) -> float:
+    def effective(self, engine: Runner, tokens: int) -> float:
         """The share of the step's tokens that still count as samples of the trainer's model: (Σ w)² / (N Σ w²).
 
         w = π_trainer / π_sampler; 1 when the two agree, 0 when a weight overflows.
@@ -47,7 +47,7 @@ class Mismatch:
         share = ratio**2 / (tokens * square) if square else 0.0
         return share if math.isfinite(share) else 0.0
 
-    def check(self, engine: Engine, tokens: int, budget: float, step: int) -> dict[str, float]:
+    def check(self, engine: Runner, tokens: int, budget: float, step: int) -> dict[str, float]:
         """Means over the step's tokens on all ranks, as rows to log.
 
         sampler_mismatch: mean |Δ|, in nats. sampler_kl: estimate of KL(sampler ‖ trainer). sampler_ratio: mean of

@@ -19,7 +19,7 @@ from effopd.losses.seen import Loss, Seen
 from effopd.losses.tokens import entropy, masked_sum, token_logprobs
 from effopd.params.opd import OPDParams
 from effopd.rollout.sampler import Rollout, take
-from effopd.train.engine import Engine, NonFiniteError
+from effopd.train.engine import NonFiniteError, Runner
 from effopd.train.judgement import Judgement, Teacher
 from effopd.train.scoring import model_logprobs, over_tokens
 from effopd.train.training import Batch, Sums, Training
@@ -109,7 +109,7 @@ class TokenScores:
 
 
 def token_scores(
-    engine: Engine, piece: Judged, loss: Loss, loss_chunk: int, log_ratio_cap: float = math.inf
+    engine: Runner, piece: Judged, loss: Loss, loss_chunk: int, log_ratio_cap: float = math.inf
 ) -> TokenScores:
     """The student's tokens under a loss; gradients flow from `loss_BT` alone. log_ratio_cap: as in `Seen`."""
     score = partial(_score, loss, piece.judgement, log_ratio_cap)
