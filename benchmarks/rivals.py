@@ -23,7 +23,7 @@ class Averaging:
     def __init__(self, weights: Weights, window: int) -> None:
         self._weights, self._last = weights, deque[dict[str, Tensor]](maxlen=window)
 
-    def after_update(self, session: Session, step: int, pieces: Sequence[Judged]) -> None:  # noqa: ARG002
+    def after_update(self, session: Session, step: int, pieces: Sequence[Judged]) -> None:
         self._last.append(copies(self._weights))
 
     @contextmanager
@@ -48,7 +48,7 @@ class Nesterov:
         self._velocity = {name: torch.zeros_like(weight) for name, weight in weights.items()}
 
     @torch.no_grad()
-    def after_update(self, session: Session, step: int, pieces: Sequence[Judged]) -> None:  # noqa: ARG002
+    def after_update(self, session: Session, step: int, pieces: Sequence[Judged]) -> None:
         self._updates += 1
         if self._updates % self._every:
             return

@@ -13,7 +13,8 @@ from torch import Tensor
 from transformers import PreTrainedModel, TrainerCallback
 from trl import DistillationConfig, DistillationTrainer
 
-PROMPTS = [problem.prompt for problem in tiny.problems(24)]
+PROMPTS = [problem.prompt for problem in tiny.problems(48)]
+"""Six steps, one epoch: TRL 1.16 does not save where the shuffling of the later ones stands, and resumes in others."""
 RATE = 1e-4
 
 
