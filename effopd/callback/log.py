@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from transformers import TrainerState, TrainingArguments
 
 from effopd.extrapolation.searches import Trigger
+
+Row = Mapping[str, float]
 
 
 class Log:
@@ -16,13 +22,12 @@ class Log:
     goes to `trainer.state.log_history` and to the trackers here, and with the trainer's next log to the screen.
     """
 
-    def __init__(self, args: TrainingArguments) -> None:
-        self._args = args
-        self._row: dict[str, Any] = {}
+    def __init__(self, args: TrainingArguments, state: TrainerState) -> None:
+        self._state, self._row, self._opened = state, dict[str, float](), ExitStack()
+        names = args.report_to if state.is_world_process_zero else ()
+        self._trackers = [tracker for name in names if (tracker := _tracker(name, args, self._opened))]
 
-    def add(
-        self, state: TrainerState, trigger: Trigger, learning_rate: float, scale: float, times: dict[str, float]
-    ) -> None:
+    def add(self, trigger: Trigger, learning_rate: float, scale: float, times: dict[str, float]) -> None:
         """times: what the search took, in seconds by clock."""
         decision = trigger.decision
         kept = next((c.score for c in decision.candidates if c.k == decision.accepted), decision.score)
@@ -35,7 +40,10 @@ class Log:
         if decision.score is not None and kept is not None:
             values |= {"score": decision.score.value, "kept_score": kept.value}
         self._row = {f"effopd/{name}": value for name, value in values.items()}
-        state.log_history.append(self._row | {"step": state.global_step})
+        step = self._state.global_step
+        self._state.log_history.append(self._row | {"step": step})
+        for tell in self._trackers:
+            tell(self._row, step)
 
     def unshown(self) -> dict[str, Any]:
         """The newest row, once."""
@@ -43,4 +51,33 @@ class Log:
         return row
 
     def close(self) -> None:
-        pass
+        self._opened.close()
+
+
+def _tracker(name: str, args: TrainingArguments, opened: ExitStack) -> Callable[[Row, int], None] | None:
+    """What takes a row at a step to the run that the trainer's own callback has begun there.
+
+    TensorBoard has no such run to join: its rows are one beside the trainer's, effopd.
+    """
+    match name:
+        case "tensorboard":
+            from torch.utils.tensorboard import SummaryWriter
+
+            beside = os.environ.get("TENSORBOARD_LOGGING_DIR") or Path(args.output_dir, "runs")
+            board = opened.enter_context(SummaryWriter(str(Path(beside, "effopd")), flush_secs=5))
+
+            def show(row: Row, step: int) -> None:
+                for key, value in row.items():
+                    board.add_scalar(key, value, step)
+
+            return show
+        case "wandb":
+            import wandb
+
+            return lambda row, step: wandb.log({**row, "train/global_step": step})
+        case "trackio":
+            import trackio
+
+            return lambda row, step: trackio.log({**row, "train/global_step": step})
+        case _:
+            return None

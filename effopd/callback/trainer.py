@@ -30,9 +30,26 @@ from effopd.train.clock import Clock
 class EffOPDCallback(TrainerCallback):
     """Leap along the last update while a score does not get worse, under transformers' Trainer or one made of it.
 
+        from pathlib import Path
+
+        from datasets import Dataset
+        from transformers import AutoModelForCausalLM
+        from trl import DistillationConfig, DistillationTrainer
+
         from effopd.callback import EffOPDCallback, TeacherKL
 
-        trainer = DistillationTrainer(…, callbacks=[EffOPDCallback(TeacherKL(teacher, prompts))])
+        prompts = Path("prompts.txt").read_text().splitlines()
+        student = AutoModelForCausalLM.from_pretrained("student", dtype="float32")
+        teacher = AutoModelForCausalLM.from_pretrained("teacher")
+        trainer = DistillationTrainer(
+            student,
+            teacher_model=teacher,
+            args=DistillationConfig("distilled", learning_rate=1e-5, max_steps=10, bf16=False),
+            train_dataset=Dataset.from_dict({"prompt": prompts}),
+            callbacks=[EffOPDCallback(TeacherKL(teacher, prompts))],
+        )
+        trainer.train()
+        trainer.save_model()
 
     score: a function of the model, the higher the better, or `TeacherKL`. The other arguments are the keys of section
     `effopd`, with the published search as defaults; `rate_free` has the search that finds its own learning rate.
@@ -116,7 +133,7 @@ class EffOPDCallback(TrainerCallback):
             self._params, student.parameters, learning_rate=_peak(student.optimizer.param_groups), seed=self._seed
         )
         self._rate = ScaledRate(student.optimizer, lambda: self._searches.scale)
-        self._log, self.triggers = Log(args), []
+        self._log, self.triggers = Log(args, state), []
         if state.global_step > 0:
             checkpoint = Path(self._resume_from or Path(args.output_dir, f"checkpoint-{state.global_step}"))
             self.triggers = restore(checkpoint, student, self._searches.state)
@@ -151,7 +168,7 @@ class EffOPDCallback(TrainerCallback):
             student.reset_optimizer()
         self.triggers.append({"step": state.global_step} | trigger.row())
         rates = [float(group["lr"]) for group in student.optimizer.param_groups]
-        self._log.add(state, trigger, max(rates) * self._searches.scale, self._searches.scale, clock.read())
+        self._log.add(trigger, max(rates) * self._searches.scale, self._searches.scale, clock.read())
 
     def on_log(
         self,
