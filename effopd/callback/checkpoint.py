@@ -26,8 +26,10 @@ def save(checkpoint: Path, student: Student, tensors: Mapping[str, Tensor], trig
     write_json(about, {"ranks": student.ranks, "weights": _fingerprint(student), "triggers": triggers})
 
 
-def restore(checkpoint: Path, student: Student, tensors: Mapping[str, Tensor]) -> list[dict[str, Any]]:
-    """Read it back into live tensors; the triggers so far.
+def restore(
+    checkpoint: Path, student: Student, tensors: Mapping[str, Tensor]
+) -> tuple[list[dict[str, Any]], dict[str, Tensor]]:
+    """Read it back into live tensors; the triggers so far, and the tensors that were saved beside those.
 
     Raises `CallbackError` where there is none, and where it was saved with other weights or by other processes.
     """
@@ -44,7 +46,7 @@ def restore(checkpoint: Path, student: Student, tensors: Mapping[str, Tensor]) -
         raise CallbackError(f"{about.parent}: damaged ({error}): resume from another checkpoint") from None
     if student.is_sharded and ranks != student.ranks:
         raise CallbackError(f"{about.parent} was saved by {ranks} processes, and there are {student.ranks} now")
-    if fingerprint != _fingerprint(student) or saved.keys() != tensors.keys():
+    if fingerprint != _fingerprint(student) or not tensors.keys() <= saved.keys():
         raise CallbackError(
             f"{about.parent} was saved with other weights than the trainer has resumed with: say which checkpoint it "
             "resumes from: EffOPDCallback(resume_from=CHECKPOINT)"
@@ -52,7 +54,7 @@ def restore(checkpoint: Path, student: Student, tensors: Mapping[str, Tensor]) -
     with torch.no_grad():
         for name, tensor in tensors.items():
             tensor.copy_(saved[name])
-    return list(triggers)
+    return list(triggers), {name: tensor for name, tensor in saved.items() if name not in tensors}
 
 
 def _files(checkpoint: Path, student: Student) -> tuple[Path, Path]:

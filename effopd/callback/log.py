@@ -27,31 +27,37 @@ class Log:
         names = args.report_to if state.is_world_process_zero else ()
         self._trackers = [tracker for name in names if (tracker := _tracker(name, args, self._opened))]
 
-    def add(self, trigger: Trigger, learning_rate: float, scale: float, times: dict[str, float]) -> None:
-        """times: what the search took, in seconds by clock."""
-        decision = trigger.decision
-        kept = next((c.score for c in decision.candidates if c.k == decision.accepted), decision.score)
-        values = {
-            "multiplier": trigger.multiplier or 0.0,
-            "tried": len(decision.candidates),
-            "learning_rate": learning_rate,
-            "rate_scale": scale,
-        } | times
-        if decision.score is not None and kept is not None:
-            values |= {"score": decision.score.value, "kept_score": kept.value}
-        self._row = {f"effopd/{name}": value for name, value in values.items()}
-        step = self._state.global_step
-        self._state.log_history.append(self._row | {"step": step})
+    def add(self, values: Row) -> None:
+        """Numbers behind the present step."""
+        row, step = {f"effopd/{name}": value for name, value in values.items()}, self._state.global_step
+        self._row |= row
+        self._state.log_history.append({**row, "step": step})
         for tell in self._trackers:
-            tell(self._row, step)
+            tell(row, step)
 
     def unshown(self) -> dict[str, Any]:
-        """The newest row, once."""
+        """The newest numbers, once."""
         row, self._row = self._row, {}
         return row
 
     def close(self) -> None:
         self._opened.close()
+
+
+def search_row(trigger: Trigger, learning_rate: float, scale: float, times: Row) -> dict[str, float]:
+    """What a log says of a search. times: what it took, in seconds by clock."""
+    decision = trigger.decision
+    kept = next((c.score for c in decision.candidates if c.k == decision.accepted), decision.score)
+    row = {
+        "multiplier": trigger.multiplier or 0.0,
+        "tried": len(decision.candidates),
+        "learning_rate": learning_rate,
+        "rate_scale": scale,
+        **times,
+    }
+    if decision.score is not None and kept is not None:
+        row |= {"score": decision.score.value, "kept_score": kept.value}
+    return row
 
 
 def _tracker(name: str, args: TrainingArguments, opened: ExitStack) -> Callable[[Row, int], None] | None:

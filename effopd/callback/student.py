@@ -47,6 +47,10 @@ class Student(Ranks):
                     "with dtype=torch.float32, and let bf16=True compute in bfloat16"
                 )
 
+    def each_weight(self) -> Iterator[tuple[str, Tensor]]:
+        """Whole float32 weights by name, one by one; all ranks call it."""
+        return self._masters.each_whole()
+
     def weights_changed(self) -> None:
         self._masters.written()
 

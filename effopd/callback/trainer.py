@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from torch import Tensor
 from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -16,15 +18,17 @@ from transformers import (
 )
 
 from effopd.callback.checkpoint import restore, save
-from effopd.callback.log import Log
+from effopd.callback.log import Log, search_row
 from effopd.callback.rate import ScaledRate
 from effopd.callback.score import Measure, Occasion, OwnScore
-from effopd.callback.student import Student
+from effopd.callback.student import CallbackError, Student
 from effopd.extrapolation.search import Score
 from effopd.extrapolation.searches import Searches
 from effopd.params.effopd import EffOPDParams
 from effopd.params.section import parse
+from effopd.spectral.foresight import Foresight
 from effopd.train.clock import Clock
+from effopd.trajectory.schedule import is_trigger
 
 
 class EffOPDCallback(TrainerCallback):
@@ -55,6 +59,8 @@ class EffOPDCallback(TrainerCallback):
     `effopd`, with the published search as defaults; `rate_free` has the search that finds its own learning rate.
     seed: of everything random in a search; the trainer's random numbers are left as they are.
     resume_from: the checkpoint that the trainer resumes from, where that is none of its own output_dir.
+    foresight: behind optimiser steps 1, 2, 4, 8, … also measure how the update grows and where it points
+    (`effopd.spectral.foresight`); takes the memory of a second copy of the weights on the CPU.
     triggers: what each search has done, a row each, once training has begun.
     """
 
@@ -75,6 +81,7 @@ class EffOPDCallback(TrainerCallback):
         highest_rate: float = 0.1,
         seed: int = 42,
         resume_from: str | Path | None = None,
+        foresight: bool = False,
     ) -> None:
         self._measure: Measure = score if hasattr(score, "on") else OwnScore(score)
         self._params = parse(
@@ -99,6 +106,8 @@ class EffOPDCallback(TrainerCallback):
         )
         self._seed, self._resume_from = seed, resume_from
         self._rate: ScaledRate | None = None
+        self._looks_ahead = foresight
+        self._foresight: Foresight | None = None
         self.triggers: list[dict[str, Any]] = []
 
     @classmethod
@@ -108,6 +117,7 @@ class EffOPDCallback(TrainerCallback):
         *,
         seed: int = 42,
         resume_from: str | Path | None = None,
+        foresight: bool = False,
     ) -> EffOPDCallback:
         """Search after every update, and let the learning rate follow the leaps: any rate will do to begin with.
 
@@ -115,7 +125,28 @@ class EffOPDCallback(TrainerCallback):
         schedule the trainer has is scaled by the product.
         """
         multipliers = (1, 3, 7, 15, 31, 63, -0.5)
-        return cls(score, triggers=1, multipliers=multipliers, rate="follow", seed=seed, resume_from=resume_from)
+        return cls(
+            score,
+            triggers=1,
+            multipliers=multipliers,
+            rate="follow",
+            seed=seed,
+            resume_from=resume_from,
+            foresight=foresight,
+        )
+
+    def on_init_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        *,
+        model: PreTrainedModel,
+        **_: Any,
+    ) -> None:
+        """A run that is resumed begins with the weights of a checkpoint; here they are still its first ones."""
+        if self._looks_ahead and args.process_index == 0 and not any(hasattr(p, "ds_id") for p in model.parameters()):
+            self._foresight = Foresight(dict(model.named_parameters()))
 
     def on_train_begin(
         self,
@@ -134,9 +165,13 @@ class EffOPDCallback(TrainerCallback):
         )
         self._rate = ScaledRate(student.optimizer, lambda: self._searches.scale)
         self._log, self.triggers = Log(args, state), []
+        if self._looks_ahead and state.global_step == 0:
+            start = {name: weight.cpu() for name, weight in student.each_weight() if student.rank == 0}
+            self._foresight = Foresight(start) if start else None
         if state.global_step > 0:
             checkpoint = Path(self._resume_from or Path(args.output_dir, f"checkpoint-{state.global_step}"))
-            self.triggers = restore(checkpoint, student, self._searches.state)
+            self.triggers, beside = restore(checkpoint, student, self._searches.state)
+            self._recall(checkpoint, beside)
 
     def on_step_end(
         self,
@@ -147,8 +182,14 @@ class EffOPDCallback(TrainerCallback):
         processing_class: PreTrainedTokenizerBase | None,
         **_: Any,
     ) -> None:
-        if not self._searches.due():
-            return
+        if self._searches.due():
+            self._search(args, state, processing_class)
+        if self._looks_ahead and is_trigger(state.global_step):
+            self._look_ahead(state.global_step)
+
+    def _search(
+        self, args: TrainingArguments, state: TrainerState, processing_class: PreTrainedTokenizerBase | None
+    ) -> None:
         student, clock = self._student, Clock(self._student.device)
         measure: Callable[[], Score] | None = None
 
@@ -168,7 +209,8 @@ class EffOPDCallback(TrainerCallback):
             student.reset_optimizer()
         self.triggers.append({"step": state.global_step} | trigger.row())
         rates = [float(group["lr"]) for group in student.optimizer.param_groups]
-        self._log.add(trigger, max(rates) * self._searches.scale, self._searches.scale, clock.read())
+        scale = self._searches.scale
+        self._log.add(search_row(trigger, max(rates) * scale, scale, clock.read()))
 
     def on_log(
         self,
@@ -189,7 +231,9 @@ class EffOPDCallback(TrainerCallback):
         **_: Any,
     ) -> None:
         checkpoint = Path(args.output_dir, f"checkpoint-{state.global_step}")
-        save(checkpoint, self._student, self._searches.state, self.triggers)
+        seen = self._foresight.state if self._foresight else {}
+        beside = {f"{_FORESIGHT}{name}": tensor for name, tensor in seen.items()}
+        save(checkpoint, self._student, {**self._searches.state, **beside}, self.triggers)
 
     def on_train_end(
         self,
@@ -201,12 +245,33 @@ class EffOPDCallback(TrainerCallback):
         self._log.close()
         self._forget()
 
+    def _look_ahead(self, step: int) -> None:
+        """Measure on the first rank; all of them gather weights that are shared out."""
+        clock, weights = Clock(self._student.device), self._student.each_weight()
+        if self._foresight is None:
+            deque(weights, maxlen=0)
+            return
+        row = self._foresight.measure(step, weights) | clock.read()
+        self._log.add({f"{_FORESIGHT}{name}": value for name, value in row.items()})
+
+    def _recall(self, checkpoint: Path, beside: Mapping[str, Tensor]) -> None:
+        """Put back what foresight has seen so far."""
+        state = {n.removeprefix(_FORESIGHT): tensor for n, tensor in beside.items() if n.startswith(_FORESIGHT)}
+        if not self._looks_ahead or not state:
+            return
+        if self._foresight is None or not self._foresight.load_state(state):
+            raise CallbackError(
+                f"foresight measures from where the run in {checkpoint} began, and these are other weights: make the "
+                "trainer with the model that the run began with, and with the callback among its callbacks=[…]"
+            )
+
     def _forget(self) -> None:
         if self._rate is not None:
             self._rate.remove()
             self._rate = None
 
 
+_FORESIGHT = "foresight/"
 _SAID_BY_THE_TRAINER = {"steps": 1, "score": "teacher_kl", "samples": 1, "score_share": 1.0}
 """Keys of section `effopd` that say nothing here: a trainer has its own steps, and what scores is an argument."""
 

@@ -102,13 +102,7 @@ class DeepSpeedEngine(Ranks):
 
     @torch.no_grad()
     def each_weight(self) -> Iterator[tuple[str, Tensor]]:
-        from deepspeed.utils import safe_get_full_fp32_param
-
-        if self._lora:
-            yield from merged_weights(self.module)
-            return
-        for name, parameter in self.module.named_parameters():
-            yield name, parameter.detach() if self._stage == 0 else safe_get_full_fp32_param(parameter)
+        yield from merged_weights(self.module) if self._lora else self._masters.each_whole()
 
     def state(self) -> dict[str, Tensor]:
         tensors = {f"weights/{index}": master for index, master in enumerate(self._masters.flat)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -39,6 +39,17 @@ class Masters:
                     name: self._wrapper._get_fp32_opt_state_partition(parameter, release_swap_buffers=True)[0]
                     for name, parameter in named.items()
                 }
+
+    @torch.no_grad()
+    def each_whole(self) -> Iterator[tuple[str, Tensor]]:
+        """Every parameter's whole float32 weights, one by one; all ranks call it."""
+        if self._stage == 0:
+            yield from ((name, parameter.detach()) for name, parameter in self._module.named_parameters())
+            return
+        from deepspeed.utils import safe_get_full_fp32_param
+
+        for name, parameter in self._module.named_parameters():
+            yield name, safe_get_full_fp32_param(parameter)
 
     @torch.no_grad()
     def written(self) -> None:

@@ -1,7 +1,7 @@
 """A run of TRL's trainer on the ranks that `torchrun` starts, or on one: `ranks.py FOLDER STAGE [CHECKPOINT]`.
 
 STAGE: of DeepSpeed's ZeRO; 0: without DeepSpeed. CHECKPOINT: a step of an earlier run in FOLDER to go on from. FOLDER
-holds what each rank has decided afterwards, triggers-RANK.json.
+holds what each rank has decided afterwards, triggers-RANK.json, and foreseen.json.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ os.environ |= {"TQDM_DISABLE": "1", "HF_HUB_OFFLINE": "1", "DS_ACCELERATOR": "cp
 
 import tiny
 import torch
-from toy import PROMPTS, distillation
+from toy import PROMPTS, distillation, foreseen
 
 from effopd.callback import EffOPDCallback, TeacherKL
 from effopd.files import write_json
@@ -37,7 +37,7 @@ def zero(stage: int) -> dict[str, Any]:
 def run(folder: Path, stage: int, checkpoint: str | None) -> None:
     """Each step of all ranks together has the prompts of one alone, and their likeliest completions."""
     rank, ranks = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-    callback = EffOPDCallback.rate_free(TeacherKL(tiny.guesser(9, 1), PROMPTS, completions=8))
+    callback = EffOPDCallback.rate_free(TeacherKL(tiny.guesser(9, 1), PROMPTS, completions=8), foresight=True)
     trainer = distillation(
         folder / "run",
         [callback],
@@ -50,6 +50,8 @@ def run(folder: Path, stage: int, checkpoint: str | None) -> None:
     )
     trainer.train(resume_from_checkpoint=checkpoint and str(folder / "run" / f"checkpoint-{checkpoint}"))
     write_json(folder / f"triggers-{rank}.json", callback.triggers)
+    if rank == 0:
+        write_json(folder / "foreseen.json", foreseen(trainer))
 
 
 if __name__ == "__main__":

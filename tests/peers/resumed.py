@@ -1,8 +1,8 @@
 """Runs of TRL's trainer with the callback, each in a process of its own: `python resumed.py FOLDER:STEP…`.
 
 A run is killed in the search behind STEP, with a candidate's weights in place; 0: never. It goes on from the newest
-checkpoint in FOLDER if there is one. At its end FOLDER holds weights.safetensors and triggers.json. Stdout says where
-each began and how it ended.
+checkpoint in FOLDER if there is one. At its end FOLDER holds weights.safetensors, triggers.json and foreseen.json, and
+stdout says where each began and how it ended.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ os.environ |= {"TQDM_DISABLE": "1", "HF_HUB_OFFLINE": "1", "DS_ACCELERATOR": "cp
 
 import tiny
 import torch
-from toy import PROMPTS, distillation, weights
+from toy import PROMPTS, distillation, foreseen, weights
 from transformers.trainer_utils import get_last_checkpoint
 
 from effopd.callback import EffOPDCallback, TeacherKL
@@ -49,7 +49,7 @@ def run(folder: Path, step: int) -> None:
     """One process: rate_free searches behind every step."""
     score = Deadly(tiny.guesser(9, 1), PROMPTS, completions=8)
     score.kills = step
-    callback = EffOPDCallback.rate_free(score)
+    callback = EffOPDCallback.rate_free(score, foresight=True)
     saving = {"save_strategy": "steps", "save_steps": 2}
     trainer = distillation(folder / "run", [callback], max_steps=6, lr_scheduler_type="linear", **saving)
     newest = get_last_checkpoint(str(folder / "run"))
@@ -57,6 +57,7 @@ def run(folder: Path, step: int) -> None:
     trainer.train(resume_from_checkpoint=newest)
     save_weights(folder / "weights.safetensors", weights(trainer.model))
     write_json(folder / "triggers.json", callback.triggers)
+    write_json(folder / "foreseen.json", foreseen(trainer))
 
 
 def say(line: str) -> None:

@@ -205,43 +205,6 @@ def test_each_search_is_a_row_of_the_trainers_log_and_on_its_screen(
     assert "effopd/multiplier" in capsys.readouterr().out
 
 
-def test_each_search_is_in_tensorboard_beside_the_trainers_own_curves(tmp_path: Path) -> None:
-    callback = EffOPDCallback(kl())
-    distillation(tmp_path, [callback], report_to="tensorboard").train()
-    curves = EventAccumulator(str(tmp_path / "runs/effopd")).Reload()
-    found = {event.step: event.value for event in curves.Scalars("effopd/score")}
-    assert found == pytest.approx({row["step"]: row["score"] for row in callback.triggers})
-    assert len(list((tmp_path / "runs").iterdir())) == 2
-
-
-def test_each_search_is_in_the_run_that_the_trainer_has_begun_in_wandb(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Offline: the records that `wandb sync` would send."""
-    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
-    callback = EffOPDCallback(kl())
-    distillation(tmp_path, [callback], report_to="wandb").train()
-    (file,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
-    store, logged = DataStore(), list[dict[str, Any]]()
-    store.open_for_scan(str(file))
-    while (data := store.scan_data()) is not None:
-        record = Record()
-        record.ParseFromString(data)
-        logged.append({item.key or "/".join(item.nested_key): item.value_json for item in record.history.item})
-    rows = [row for row in logged if "effopd/score" in row]
-    assert [json.loads(row["effopd/score"]) for row in rows] == [row["score"] for row in callback.triggers]
-    assert [json.loads(row["train/global_step"]) for row in rows] == [1, 2, 4]
-    assert any("train/loss" in row for row in logged)
-
-
-def test_each_search_is_in_the_run_that_the_trainer_has_begun_in_trackio(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("trackio.utils.TRACKIO_DIR", tmp_path)
-    callback = EffOPDCallback(kl())
-    distillation(tmp_path, [callback], report_to="trackio", project="searches", run_name="one").train()
-
-
 # Its arguments
 
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tiny
@@ -51,24 +52,26 @@ def test_runs_that_are_killed_within_a_search_end_with_the_same_weights_and_deci
     assert [row["step"] for row in triggers] == [1, 2, 3, 4, 5, 6]
     assert len({row["learning_rate"] for row in triggers}) > 2
     expected = load_file(root / "whole/weights.safetensors")
+    assert [row["step"] for row in read_json(root / "whole/foreseen.json")] == [1, 2, 4]
     for name in ("third", "fifth"):
-        assert read_json(root / name / "triggers.json") == triggers
+        for said in ("triggers.json", "foreseen.json"):
+            assert read_json(root / name / said) == read_json(root / "whole" / said)
         found = load_file(root / name / "weights.safetensors")
         assert all(weight.equal(expected[key]) for key, weight in found.items())
 
 
-def checkpointed(folder: Path) -> Path:
+def checkpointed(folder: Path, **settings: Any) -> Path:
     """The newest checkpoint of a short run."""
     saved = {"save_strategy": "steps", "save_steps": 2, "max_steps": 2}
-    distillation(folder, [callback()], **saved).train()
+    distillation(folder, [callback(**settings)], **saved).train()
     return folder / "checkpoint-2"
 
 
-def callback(**settings: str | Path) -> EffOPDCallback:
+def callback(**settings: Any) -> EffOPDCallback:
     return EffOPDCallback.rate_free(TeacherKL(tiny.guesser(9, 1), PROMPTS, completions=8), **settings)
 
 
-def refused(folder: Path, checkpoint: Path, **settings: Path) -> str:
+def refused(folder: Path, checkpoint: Path, **settings: Any) -> str:
     trainer = distillation(folder, [callback(**settings)])
     with pytest.raises(CallbackError) as caught:
         trainer.train(resume_from_checkpoint=str(checkpoint))
@@ -104,6 +107,15 @@ def test_a_state_that_belongs_to_other_weights_is_refused(tmp_path: Path) -> Non
     next(iter(weights.values())).view(torch.int32).add_(1)
     save_file(weights, elsewhere / "model.safetensors", {"format": "pt"})
     assert f"{ours / 'effopd'} was saved with other weights" in refused(tmp_path / "ours", elsewhere)
+
+
+def test_foresight_is_refused_where_the_trainer_begins_with_other_weights_than_the_run_did(tmp_path: Path) -> None:
+    checkpoint = checkpointed(tmp_path, foresight=True)
+    with pytest.raises(CallbackError, match="these are other weights: make the trainer with the model") as caught:
+        distillation(tmp_path, [callback(foresight=True)], model=tiny.guesser(7, 2)).train(
+            resume_from_checkpoint=str(checkpoint)
+        )
+    assert "\n" not in str(caught.value)
 
 
 def test_resume_from_says_where_the_state_is_when_the_trainer_resumes_from_elsewhere(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ RATE = 1e-4
 
 
 def distillation(
-    folder: Path, callbacks: Sequence[TrainerCallback] = (), *, teacher: PreTrainedModel | None = None, **settings: Any
+    folder: Path, callbacks: Sequence[TrainerCallback] = (), *, model: PreTrainedModel | None = None, **settings: Any
 ) -> DistillationTrainer:
     """TRL's trainer on batches of 8 prompts; settings: of its config."""
     values: dict[str, Any] = {
@@ -38,8 +38,8 @@ def distillation(
         "seed": tiny.SEED,
     }
     return DistillationTrainer(
-        model=tiny.guesser(),
-        teacher_model=tiny.guesser(9, 1) if teacher is None else teacher,
+        model=model or tiny.guesser(),
+        teacher_model=tiny.guesser(9, 1),
         args=DistillationConfig(output_dir=str(folder), **(values | settings)),
         train_dataset=Dataset.from_dict({"prompt": PROMPTS}),
         processing_class=tiny.tokenizer(),
@@ -79,3 +79,10 @@ class Notes(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, *, model: Any, **_: Any) -> None:
         self.weights.append(weights(model))
+
+
+def foreseen(trainer: DistillationTrainer) -> list[dict[str, float]]:
+    """What foresight has logged, but for what it took."""
+    mark, rows = "effopd/foresight/", trainer.state.log_history
+    seen = [{k.removeprefix(mark): v for k, v in row.items() if k == "step" or k.startswith(mark)} for row in rows]
+    return [{k: v for k, v in row.items() if "seconds" not in k} for row in seen if len(row) > 1]
