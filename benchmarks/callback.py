@@ -120,7 +120,7 @@ class Examiner(TrainerCallback):
 
 
 def train(here: World, way: Way, replicate: int, target: float | None) -> dict[str, Any]:
-    """One run of TRL's own trainer: its curve, and what its searches took of the seconds."""
+    """One run of TRL's own trainer: its curve, and the shares of the seconds that the callback took."""
     opd, optimizer = here.params.opd, here.params.optimizer
     teacher, examiner = here.model("teacher"), Examiner(here, target, way.tested)
     search = [way.search(TeacherKL(teacher, here.prompts()))] if way.search else []
@@ -152,12 +152,15 @@ def train(here: World, way: Way, replicate: int, target: float | None) -> dict[s
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train()
-    searching = sum(row.get("effopd/cpu_seconds", 0.0) for row in trainer.state.log_history)
+    took = {
+        name: sum(row.get(f"effopd/{key}", 0.0) for row in trainer.state.log_history) / examiner.seconds[-1]
+        for name, key in (("searching", "cpu_seconds"), ("foresight", "foresight/cpu_seconds"))
+    }
     return {
         "steps": examiner.steps,
         "accuracies": examiner.accuracies,
         "cpu_seconds": examiner.seconds,
-        "searching": searching / examiner.seconds[-1],
+        **took,
     }
 
 

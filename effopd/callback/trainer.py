@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 from transformers import (
     PreTrainedModel,
@@ -146,7 +147,7 @@ class EffOPDCallback(TrainerCallback):
     ) -> None:
         """A run that is resumed begins with the weights of a checkpoint; here they are still its first ones."""
         if self._looks_ahead and args.process_index == 0 and not any(hasattr(p, "ds_id") for p in model.parameters()):
-            self._foresight = Foresight(dict(model.named_parameters()))
+            self._foresight = Foresight({n: _copy(w) for n, w in model.named_parameters()}, args.device)
 
     def on_train_begin(
         self,
@@ -166,8 +167,8 @@ class EffOPDCallback(TrainerCallback):
         self._rate = ScaledRate(student.optimizer, lambda: self._searches.scale)
         self._log, self.triggers = Log(args, state), []
         if self._looks_ahead and state.global_step == 0:
-            start = {name: weight.cpu() for name, weight in student.each_weight() if student.rank == 0}
-            self._foresight = Foresight(start) if start else None
+            start = {name: _copy(weight) for name, weight in student.each_weight() if student.rank == 0}
+            self._foresight = Foresight(start, args.device) if start else None
         if state.global_step > 0:
             checkpoint = Path(self._resume_from or Path(args.output_dir, f"checkpoint-{state.global_step}"))
             self.triggers, beside = restore(checkpoint, student, self._searches.state)
@@ -274,6 +275,10 @@ class EffOPDCallback(TrainerCallback):
 _FORESIGHT = "foresight/"
 _SAID_BY_THE_TRAINER = {"steps": 1, "score": "teacher_kl", "samples": 1, "score_share": 1.0}
 """Keys of section `effopd` that say nothing here: a trainer has its own steps, and what scores is an argument."""
+
+
+def _copy(weight: Tensor) -> Tensor:
+    return weight.detach().to("cpu", torch.float32, copy=True)
 
 
 def _peak(groups: Sequence[dict[str, Any]]) -> float:

@@ -20,15 +20,15 @@ from effopd.spectral.sketch import Sketch, sketch
 class Foresight:
     """Sketches of the attention and MLP matrices of ΔW = W − W_start at some steps of a run.
 
-    start: the float32 parameters before the first step, by name; those of matrices are copied to the CPU.
-    Raises `DataError` where there are none.
+    start: the float32 parameters before the first step, by name, which stay as they are: copies, or a checkpoint that
+    is read tensor by tensor. device: where sketches are made. Raises `DataError` where there are no matrices.
     """
 
-    def __init__(self, start: Mapping[str, Tensor]) -> None:
+    def __init__(self, start: Mapping[str, Tensor], device: torch.device) -> None:
+        self._start, self._device = start, device
         self._matrices = defaultdict[str, list[WeightMatrix]](list)
         for matrix in weight_matrices({name: weight.shape for name, weight in start.items()}):
             self._matrices[matrix.parameter].append(matrix)
-        self._start = {name: start[name].detach().to("cpu", torch.float32, copy=True) for name in self._matrices}
         self._seen: dict[int, dict[str, Tensor]] = {}
 
     @torch.no_grad()
@@ -61,10 +61,10 @@ class Foresight:
         self, step: int, weights: Iterable[tuple[str, Tensor]]
     ) -> Iterator[tuple[WeightMatrix, Sketch | None]]:
         for name, weight in weights:
-            for matrix in self._matrices.get(name, ()):
-                before_MN = matrix.taken_from(self._start[name]).to(weight.device)
-                seed = derive_seed(step, "sketch", matrix.name)
-                yield matrix, sketch(matrix.taken_from(weight).float() - before_MN, seed)
+            if matrices := self._matrices.get(name):
+                update = weight.to(self._device, torch.float32) - self._start[name].to(self._device, torch.float32)
+                for matrix in matrices:
+                    yield matrix, sketch(matrix.taken_from(update), derive_seed(step, "sketch", matrix.name))
 
     @property
     def state(self) -> dict[str, Tensor]:
@@ -84,4 +84,5 @@ class Foresight:
 
     def _fingerprint(self) -> Tensor:
         """Sums of the weights' bits as integers, which no order of adding changes."""
-        return torch.tensor([int(w.view(torch.int32).sum(dtype=torch.int64)) for w in self._start.values()])
+        weights = (self._start[name] for name in sorted(self._matrices))
+        return torch.tensor([int(weight.view(torch.int32).sum(dtype=torch.int64)) for weight in weights])

@@ -14,6 +14,8 @@ from effopd.spectral.alignment import align
 from effopd.spectral.foresight import Foresight
 from effopd.spectral.sketch import TOP_K, Sketch, sketch
 
+CPU = torch.device("cpu")
+
 
 def planted(values: Tensor, rows: int, columns: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     """A matrix with these singular values, and its leading left vectors."""
@@ -87,7 +89,7 @@ def test_a_run_that_goes_straight_on_is_aligned_with_itself_and_one_that_turns_i
     first, second = (
         {n: torch.randn(w.shape, generator=torch.Generator().manual_seed(s)) for n, w in start.items()} for s in (1, 2)
     )
-    seen = Foresight(start)
+    seen = Foresight(start, CPU)
     one = seen.measure(1, moved(start, first, 0.01))
     straight = seen.measure(2, moved(start, first, 0.05))
     turned = seen.measure(4, moved(start, second, 0.05))
@@ -104,10 +106,10 @@ def test_a_run_that_goes_straight_on_is_aligned_with_itself_and_one_that_turns_i
 def test_what_was_seen_goes_on_behind_a_kill_and_only_from_the_same_start() -> None:
     start = {name: weight.detach() for name, weight in tiny.model().named_parameters()}
     by = {name: torch.ones_like(weight).cumsum(0) for name, weight in start.items()}
-    whole, killed, resumed = (Foresight(start) for _ in range(3))
+    whole, killed, resumed = (Foresight(start, CPU) for _ in range(3))
     for step in (1, 2):
         whole.measure(step, moved(start, by, step))
         killed.measure(step, moved(start, by, step))
     assert resumed.load_state(killed.state)
     assert resumed.measure(4, moved(start, by, 4)) == whole.measure(4, moved(start, by, 4))
-    assert not Foresight(by).load_state(killed.state)
+    assert not Foresight(by, CPU).load_state(killed.state)
