@@ -15,10 +15,12 @@ from transformers import PreTrainedTokenizerBase
 
 from effopd.files import canonical_json, remove
 from effopd.models.store import save_checkpoint
+from effopd.spectral.foresight import Foresight
 from effopd.train.clock import Clock
 from effopd.train.costs import Costs, computing_parameters
 from effopd.train.engine import Engine
-from effopd.trajectory.store import step_folder
+from effopd.trajectory.schedule import is_trigger
+from effopd.trajectory.store import open_checkpoint, step_folder
 from effopd.trajectory.workspace import RunState, Workspace
 
 CRITIC = "critic/"
@@ -58,6 +60,8 @@ class Session:
         self._extra_state, self._critic = extra_state or {}, critic
         self._row: dict[str, Any] = {}
         self._times: dict[str, float] = {}
+        self._foreseen: dict[str, float] = {}
+        self._foresight: Foresight | None = None
         self._parameters = computing_parameters(engine.module)
         self._restore()
         last = self.state.metrics[-1] if self.state.metrics else {}
@@ -74,11 +78,11 @@ class Session:
                 yield step
                 self._times |= clock.read()
                 self._record(step)
-                if live is not None:
-                    live.show(step, self._row, self._times)
-                self._row, self._times = {}, {}
                 if step in self.kept_steps:
                     self._keep(step)
+                if live is not None:
+                    live.show(step, self._row, self._times | self._foreseen)
+                self._row, self._times, self._foreseen = {}, {}, {}
                 if step == self.last_step or not self._engine.everywhere(not self._workspace.due()):
                     self._save()
 
@@ -110,7 +114,15 @@ class Session:
     def _live_curves(self) -> AbstractContextManager[_LiveCurves | None]:
         if self._engine.rank > 0:
             return nullcontext()
-        return _LiveCurves(self._live, self.state.metrics, self.last_step)
+        earlier = self._seen_again() if 0 < self.state.step < self.last_step else {}
+        rows = [row | earlier.get(row["step"], {}) for row in self.state.metrics]
+        return _LiveCurves(self._live, rows, self.last_step)
+
+    def _seen_again(self) -> dict[int, dict[str, float]]:
+        """What a run that goes on has foreseen before, by step, from its checkpoints."""
+        checkpoints, done = self._workspace.checkpoints, self.state.step
+        steps = [step for step in self.kept_steps if step <= done and step_folder(checkpoints, step).is_dir()]
+        return {step: self._foresee(step, open_checkpoint(checkpoints, step)) for step in steps}
 
     def _record(self, step: int) -> None:
         self.state.step = step
@@ -126,6 +138,15 @@ class Session:
         weights = {name: whole.cpu() for name, whole in engine.each_weight() if engine.rank == 0}
         if engine.rank == 0:
             save_checkpoint(step_folder(self._workspace.checkpoints, step), engine.module, self._tokenizer, weights)
+            self._foreseen = self._foresee(step, weights)
+
+    def _foresee(self, step: int, weights: Mapping[str, Tensor]) -> dict[str, float]:
+        """What is seen of the update so far, at steps 1, 2, 4, …: for live curves alone, no result depends on it."""
+        if step == 0:
+            self._foresight = Foresight(open_checkpoint(self._workspace.checkpoints, 0), self._engine.device)
+        if self._foresight is None or not is_trigger(step):
+            return {}
+        return {f"foresight/{name}": value for name, value in self._foresight.measure(step, weights.items()).items()}
 
     def _save(self) -> None:
         beside = {f"extra/{name}": tensor for name, tensor in self._extra_state.items()}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import tiny
 import torch
 from torch import Tensor
 
+from effopd.files import read_jsonl
 from effopd.spectral.alignment import align
 from effopd.spectral.foresight import Foresight
 from effopd.spectral.sketch import TOP_K, Sketch, sketch
@@ -113,3 +116,31 @@ def test_what_was_seen_goes_on_behind_a_kill_and_only_from_the_same_start() -> N
     assert resumed.load_state(killed.state)
     assert resumed.measure(4, moved(start, by, 4)) == whole.measure(4, moved(start, by, 4))
     assert not Foresight(by, CPU).load_state(killed.state)
+
+
+def foreseen(lab: tiny.Lab) -> dict[int, dict[str, Any]]:
+    """What a run's live curves have of it, by step."""
+    rows = {row["step"]: row for row in read_jsonl(lab.root / "live/metrics.jsonl")}
+    seen = {step: {n: v for n, v in row.items() if n.startswith("foresight/")} for step, row in rows.items()}
+    return {step: row for step, row in seen.items() if row}
+
+
+def test_live_curves_have_it_at_exponential_steps_and_have_it_again_behind_a_kill(tmp_path: Path) -> None:
+    """Recomputed from checkpoints; what the run publishes holds none of it."""
+
+    def kill(step: int) -> None:
+        if step == 5:
+            raise tiny.Killed
+
+    params = tiny.with_values(tiny.OPD, steps=8)
+    whole, killed = tiny.Lab(tmp_path / "whole"), tiny.Lab(tmp_path / "killed")
+    published = whole.opd(params)
+    assert list(foreseen(whole)) == [1, 2, 4, 8]
+    assert {"foresight/norm/q_proj", "foresight/effective_rank/q_proj", "foresight/alignment/4"} <= foreseen(whole)[
+        8
+    ].keys()
+    assert not any(name.startswith("foresight") for row in published.metrics for name in row)
+    with pytest.raises(tiny.Killed):
+        killed.opd(params, search=tiny.AfterEach(kill))
+    killed.opd(params)
+    assert foreseen(killed) == foreseen(whole)
