@@ -60,7 +60,7 @@ class Exhaustive:
         self.base_N = self._score(0)
         self.scores_TMN: list[np.ndarray] = []
 
-    def after_update(self, session: Session, step: int, pieces: Sequence[Judged]) -> None:  # noqa: ARG002
+    def after_update(self, session: Session, step: int, pieces: Sequence[Judged]) -> None:
         self._updates += 1
         if not is_trigger(self._updates):
             return

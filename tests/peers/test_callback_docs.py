@@ -11,8 +11,7 @@ from pathlib import Path
 import hub_cache
 import pytest
 import tiny
-from test_callback_resume import PATHS
-from toy import PROMPTS
+from toy import PATHS, PROMPTS
 
 from effopd.callback import EffOPDCallback
 from effopd.files import write_jsonl

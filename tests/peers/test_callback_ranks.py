@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from toy import HERE, PATHS
 
 from effopd.files import read_json
 
-HERE = Path(__file__).parent
-PATHS = f"{HERE}:{HERE.parents[1]}:{HERE.parents[1] / 'tests/unit'}"
 TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
 
 

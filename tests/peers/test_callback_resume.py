@@ -13,14 +13,12 @@ import pytest
 import tiny
 import torch
 from safetensors.torch import load_file, save_file
-from toy import PROMPTS, Notes, distillation
+from toy import HERE, PATHS, PROMPTS, Notes, distillation
 
 from effopd.callback import CallbackError, EffOPDCallback, TeacherKL
 from effopd.files import read_json
 
 KILLED = (("whole", 0), ("third", 3), ("third", 0), ("fifth", 5), ("fifth", 0))
-HERE = Path(__file__).parent
-PATHS = f"{HERE}:{HERE.parents[1]}:{HERE.parents[1] / 'tests/unit'}"
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from test_callback_resume import HERE, PATHS
+from toy import HERE, PATHS
 
 from effopd.files import read_json
 

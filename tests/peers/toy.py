@@ -13,6 +13,9 @@ from torch import Tensor
 from transformers import PreTrainedModel, TrainerCallback
 from trl import DistillationConfig, DistillationTrainer
 
+HERE = Path(__file__).parent
+PATHS = f"{HERE}:{HERE.parents[1]}:{HERE.parent / 'unit'}"
+"""PYTHONPATH of a script in this folder."""
 PROMPTS = [problem.prompt for problem in tiny.problems(48)]
 """Six steps, one epoch: TRL 1.16 does not save where the shuffling of the later ones stands, and resumes in others."""
 RATE = 1e-4
