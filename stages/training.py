@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +24,7 @@ from effopd.rollout.copy import CopySampler
 from effopd.rollout.sampler import ModelSampler, Sampler
 from effopd.rollout.vllm import VLLMSampler, start_vllm
 from effopd.seeding import derive_seed
+from effopd.spectral.foresight import Foresight
 from effopd.tasks.lengths import check_lengths
 from effopd.tasks.problems import Problem
 from effopd.train.deepspeed_engine import DeepSpeedEngine
@@ -98,6 +100,7 @@ class Trainee:
             kept_steps=checkpoint_steps(steps, self.params.trajectory.per_octave),
             extra_state=extra_state,
             critic=critic,
+            foresight=partial(Foresight, device=self.engine.device),
         )
 
     def training(self, problems: Sequence[Problem], session: Session, seed: int) -> Training:

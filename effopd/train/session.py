@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
@@ -15,7 +15,6 @@ from transformers import PreTrainedTokenizerBase
 
 from effopd.files import canonical_json, remove
 from effopd.models.store import save_checkpoint
-from effopd.spectral.foresight import Foresight
 from effopd.train.clock import Clock
 from effopd.train.costs import Costs, computing_parameters
 from effopd.train.engine import Engine
@@ -27,6 +26,12 @@ CRITIC = "critic/"
 """What the names of the critic's tensors begin with in a saved state."""
 
 
+class Foresight(Protocol):
+    """What looks at a run's update while it grows."""
+
+    def measure(self, step: int, weights: Iterable[tuple[str, Tensor]]) -> dict[str, float]: ...
+
+
 class Session:
     """One training run, from its newest saved state to its last step.
 
@@ -36,6 +41,7 @@ class Session:
     extra_state: live tensors beside weights and moments that a killed run needs back, such as EffOPD's anchor.
     critic: an engine beside the first whose weights and moments it needs back too; no checkpoint holds them.
     keep: what to do at `kept_steps` instead of writing a checkpoint.
+    foresight: makes, of the weights at step 0, what looks at the checkpoints of steps 1, 2, 4, … for the live curves.
     With several ranks each keeps the state of its own shards; the first alone writes logs and checkpoints.
     """
 
@@ -51,6 +57,7 @@ class Session:
         extra_state: Mapping[str, Tensor] | None = None,
         critic: Engine | None = None,
         keep: Callable[[int], None] | None = None,
+        foresight: Callable[[Mapping[str, Tensor]], Foresight] | None = None,
     ) -> None:
         self.kept_steps = kept_steps
         self._keep, self._keeps_elsewhere = keep or self._checkpoint, keep is not None
@@ -60,8 +67,9 @@ class Session:
         self._extra_state, self._critic = extra_state or {}, critic
         self._row: dict[str, Any] = {}
         self._times: dict[str, float] = {}
-        self._foreseen: dict[str, float] = {}
+        self._make_foresight = foresight
         self._foresight: Foresight | None = None
+        self._foreseen: dict[str, float] = {}
         self._parameters = computing_parameters(engine.module)
         self._restore()
         last = self.state.metrics[-1] if self.state.metrics else {}
@@ -141,9 +149,9 @@ class Session:
             self._foreseen = self._foresee(step, weights)
 
     def _foresee(self, step: int, weights: Mapping[str, Tensor]) -> dict[str, float]:
-        """What is seen of the update so far, at steps 1, 2, 4, …: for live curves alone, no result depends on it."""
-        if step == 0:
-            self._foresight = Foresight(open_checkpoint(self._workspace.checkpoints, 0), self._engine.device)
+        """What is seen of the update so far. No result depends on it."""
+        if step == 0 and self._make_foresight is not None:
+            self._foresight = self._make_foresight(open_checkpoint(self._workspace.checkpoints, 0))
         if self._foresight is None or not is_trigger(step):
             return {}
         return {f"foresight/{name}": value for name, value in self._foresight.measure(step, weights.items()).items()}

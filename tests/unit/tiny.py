@@ -28,6 +28,7 @@ from effopd.params.rl import RLParams
 from effopd.params.section import Section
 from effopd.rollout.sampler import ModelSampler, sample
 from effopd.seeding import derive_seed, shuffled_batch, uniforms
+from effopd.spectral.foresight import Foresight
 from effopd.tasks.arithmetic import ALPHABET
 from effopd.tasks.problems import Demonstration, Problem
 from effopd.teachers.local import LocalTeacher
@@ -268,6 +269,7 @@ class Lab:
             kept_steps=checkpoint_steps(steps, 1),
             extra_state=extra,
             critic=critic,
+            foresight=partial(Foresight, device=engine.device),
         )
 
     def training(self, engine: TorchEngine, session: Session) -> Training:
