@@ -43,9 +43,12 @@ class Sketch:
 
 
 def sketch(update_MN: Tensor, seed: int, exact_up_to: int = EXACT_UP_TO) -> Sketch | None:
-    """None for an update of zero, which has no direction. The work is done where the update is. seed: of the probes."""
+    """None for an update that has no direction: zero, or not finite. seed: of the probes.
+
+    The work is done where the update is.
+    """
     norm = float(torch.linalg.vector_norm(update_MN, dtype=torch.float64))
-    if norm == 0:
+    if norm == 0 or not math.isfinite(norm):
         return None
     if min(update_MN.shape) <= exact_up_to:
         found = decompose(update_MN, TOP_K)

@@ -75,12 +75,13 @@ def test_a_sketch_does_not_depend_on_the_scale(scale: float) -> None:
     assert other.norm == pytest.approx(one.norm * scale, rel=1e-6)
 
 
-def test_a_small_matrix_is_exact_and_nothing_is_no_direction() -> None:
+def test_a_small_matrix_is_exact_and_what_is_zero_or_not_finite_has_no_direction() -> None:
     values = torch.arange(1, 41, dtype=torch.float64) ** -1.0
     found = sketch(planted(values, 40, 60)[0], seed=0)
     assert found is not None and found.effective_rank_error == 0
     assert found.effective_rank == pytest.approx(entropy_rank(values), rel=1e-5)
-    assert sketch(torch.zeros(40, 60), seed=0) is None
+    for nothing in (torch.zeros(40, 60), torch.full((40, 60), math.nan), torch.full((40, 60), math.inf)):
+        assert sketch(nothing, seed=0) is None
 
 
 def moved(start: dict[str, Tensor], by: dict[str, Tensor], length: float) -> list[tuple[str, Tensor]]:
