@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 import tiny
 import torch
+from peft import LoraConfig, get_peft_model
 from ruamel.yaml import YAML
 from toy import PROMPTS, RATE, Notes, Script, distillation, same_bits
+from trl import DistillationTrainer
 
-from effopd.callback import EffOPDCallback, TeacherKL
+from effopd.callback import CallbackError, EffOPDCallback, TeacherKL
 from effopd.callback.student import Student
 from effopd.rollout.sampler import sample
 from effopd.seeding import derive_seed, shuffled_batch, uniforms
@@ -232,3 +234,38 @@ def test_a_wrong_argument_is_named_in_one_line(settings: dict[str, Any], said: s
     with pytest.raises(ValueError, match="EffOPDCallback") as caught:
         EffOPDCallback(kl(), **settings)
     assert str(caught.value).startswith(said) and "\n" not in str(caught.value)
+
+
+# What it does not work under
+
+
+def refused(trainer: DistillationTrainer) -> str:
+    with pytest.raises(CallbackError) as caught:
+        trainer.train()
+    assert trainer.state.global_step == 0 and "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_weights_that_would_round_a_leap_away_are_refused(tmp_path: Path) -> None:
+    trainer = distillation(tmp_path, [EffOPDCallback(kl())], model=tiny.guesser().bfloat16())
+    assert "is bfloat16, which rounds a leap away: load the model with dtype=torch.float32" in refused(trainer)
+
+
+def test_an_adapter_is_refused(tmp_path: Path) -> None:
+    adapted = get_peft_model(tiny.guesser(), LoraConfig(r=2, target_modules=["q_proj"]))
+    trainer = distillation(tmp_path, [EffOPDCallback(kl())], model=adapted)
+    assert "the trainer saves an adapter without the weights beside it" in refused(trainer)
+
+
+def test_optimisers_that_do_not_move_weights_in_steps_are_refused(tmp_path: Path) -> None:
+    trainer = distillation(tmp_path, [EffOPDCallback(kl())])
+    trainer.create_optimizer()
+    trainer.args.optim = "schedule_free_adamw"
+    assert refused(trainer).startswith("optim is schedule_free_adamw") and "use adamw_torch" in refused(trainer)
+
+
+def test_a_teacher_of_another_vocabulary_is_refused_with_both_sizes(tmp_path: Path) -> None:
+    other = tiny.model(alphabet="0123456789+-*=;?# abc")
+    trainer = distillation(tmp_path, [EffOPDCallback(TeacherKL(other, PROMPTS))], max_steps=1)
+    with pytest.raises(CallbackError, match=r"the teacher's vocabulary has \d+ entries and the student's \d+"):
+        trainer.train()
