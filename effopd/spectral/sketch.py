@@ -5,7 +5,8 @@ A decomposition takes time in proportion to the cube of a matrix's shorter side,
 - Leading singular vectors: a randomised range finder with power iterations (Halko, Martinsson & Tropp 2011).
 - Effective rank: exp(log S − E / S) with S = Σσ and E = Σσ log σ. The leading singular values are known from the first
   part; the others' sums are traces of functions of what is left of ΔWΔWᵀ, by stochastic Lanczos quadrature (Ubaru, Chen
-  & Saad 2017) over the same probes (as in Hutch++; Meyer et al. 2021). The standard error is that over the probes.
+  & Saad 2017) over the same probes (as in Hutch++; Meyer et al. 2021). Its error is that over the probes, and what the
+  second half of the Lanczos steps has changed: spectra that fall off steeply need more of them.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from effopd.spectral.decomposition import decompose
 TOP_K = 4
 EXACT_UP_TO = 512
 """The longest shorter side of a matrix that is decomposed: a tenth of a second."""
-PROBES = 8
-LANCZOS_STEPS = 24
+PROBES = 4
+LANCZOS_STEPS = 64
 _LEADING, _SPARE, _POWERS = 12, 8, 2
 _NOTHING = torch.finfo(torch.float32).eps
 """A length that is rounding, in an update of norm 1."""
@@ -32,7 +33,7 @@ _NOTHING = torch.finfo(torch.float32).eps
 class Sketch:
     """An update ΔW (M, N) as it is seen in passing.
 
-    norm: ‖ΔW‖_F, exact. effective_rank_error: the standard error of effective_rank, 0 where it is exact.
+    norm: ‖ΔW‖_F, exact. effective_rank_error: the error to be expected of effective_rank, 0 where it is exact.
     left_MK: leading left singular vectors in float32 on the CPU, at most as many as ΔW has directions.
     """
 
@@ -76,22 +77,31 @@ def _leading(update_MN: Tensor, draws: torch.Generator) -> tuple[Tensor, Tensor]
 
 
 def _effective_rank(values_K: Tensor, rest_MN: Tensor, draws: torch.Generator) -> tuple[float, float]:
-    """An estimate and its standard error. values_K: the leading singular values, of which `rest_MN` is free."""
+    """An estimate and its error. values_K: the leading singular values, of which `rest_MN` is free."""
     short_RL = rest_MN if rest_MN.shape[0] <= rest_MN.shape[1] else rest_MN.T
-    values_PJ, weights_PJ = _quadrature(short_RL, draws)
-    sums_P = values_K.sum() + (weights_PJ * values_PJ).sum(-1)  # each probe's estimate of S, and of E
+    bidiagonal_PJJ = _bidiagonal(short_RL, draws)
+    half = bidiagonal_PJJ.shape[-1] // 2
+    rank, scatter = _quadrature(values_K, bidiagonal_PJJ, len(short_RL))
+    before, _ = _quadrature(values_K, bidiagonal_PJJ[:, :half, :half], len(short_RL))
+    return rank, math.hypot(scatter, rank - before)
+
+
+def _quadrature(values_K: Tensor, bidiagonal_PJJ: Tensor, rows: int) -> tuple[float, float]:
+    """The effective rank, and the standard error over probes. For f(0) = 0 each has an estimate of the sum of f(σ)."""
+    inner_PJJ, values_PJ, _ = torch.linalg.svd(bidiagonal_PJJ)
+    weights_PJ = rows * inner_PJJ[:, 0].square()
+    sums_P = values_K.sum() + (weights_PJ * values_PJ).sum(-1)  # of S, and of E
     entropies_P = -torch.special.entr(values_K).sum() - (weights_PJ * torch.special.entr(values_PJ)).sum(-1)
     total, entropy = sums_P.mean(), entropies_P.mean()
     rank = math.exp(float(total.log() - entropy / total))
     influence_P = (1 / total + entropy / total**2) * sums_P - entropies_P / total  # of a probe on the logarithm
-    return rank, rank * float(influence_P.std()) / math.sqrt(PROBES)
+    return rank, rank * float(influence_P.std()) / math.sqrt(len(sums_P))
 
 
-def _quadrature(update_RL: Tensor, draws: torch.Generator) -> tuple[Tensor, Tensor]:
-    """For each probe p: Σ_j weights[p, j] f(values[p, j]) estimates Σ f(σ) for f(0) = 0, in float64.
+def _bidiagonal(update_RL: Tensor, draws: torch.Generator) -> Tensor:
+    """Golub–Kahan bidiagonalisation from all probes at once, with full reorthogonalisation; float64, on the CPU.
 
-    Golub–Kahan bidiagonalisation of all probes at once, with full reorthogonalisation. The probes are orthonormal, each
-    for itself uniform on the sphere.
+    The probes are orthonormal, each for itself uniform on the sphere.
     """
     rows, steps = len(update_RL), min(LANCZOS_STEPS, len(update_RL))
     left_RP = torch.linalg.qr(_normal(update_RL, (rows, PROBES), draws)).Q
@@ -106,10 +116,8 @@ def _quadrature(update_RL: Tensor, draws: torch.Generator) -> tuple[Tensor, Tens
         lefts.append(left_RP)
         alphas.append(alpha_P)
         betas.append(beta_P)
-    diagonal_PJ, below_PJ = (torch.stack(numbers, dim=1).double() for numbers in (alphas, betas))
-    bidiagonal_PJJ = torch.diag_embed(diagonal_PJ) + torch.diag_embed(below_PJ[:, :-1], offset=-1)
-    inner_PJJ, values_PJ, _ = torch.linalg.svd(bidiagonal_PJJ)
-    return values_PJ.cpu(), (rows * inner_PJJ[:, 0].square()).cpu()
+    diagonal_PJ, below_PJ = (torch.stack(numbers, dim=1).double().cpu() for numbers in (alphas, betas))
+    return torch.diag_embed(diagonal_PJ) + torch.diag_embed(below_PJ[:, :-1], offset=-1)
 
 
 def _unit(vectors_RP: Tensor) -> tuple[Tensor, Tensor]:
