@@ -91,7 +91,7 @@ test-light: $(READY)  ## the wheel alone, without DVC, Prefect or engines, in an
 	LIGHT=$(LIGHT) pytest tests/light
 
 test-prefect: $(READY) $(PREFECT)/.ready  ## newest Prefect in an environment of its own, .venv-prefect, over DVC and stages in .venv
-	PREFECT_PYTHON=$(PREFECT)/bin/python pytest $(patsubst %,pipeline/tests/test_%.py,in_browser mistakes restarts served_runs)
+	PREFECT_PYTHON=$(PREFECT)/bin/python pytest $(patsubst %,pipeline/tests/test_%.py,in_browser mistakes served_runs)
 
 $(PREFECT)/.ready: requirements-prefect.lock
 	$(PYTHON) -m venv $(PREFECT)
