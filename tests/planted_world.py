@@ -189,7 +189,7 @@ class World:
         if triggers:
             best = 0.6 + 0.1 * int(name[-1])
             scores = [{"k": 1, "multiplier": 2.0, "score": best}, {"k": 2, "multiplier": 4.0, "score": None}]
-            trigger = {"step": 1, "update": 1, "learning_rate": 3 * rate, "score": 0.5}
+            trigger = {"step": 1, "update": 1, "learning_rate": 3 * rate, "score": 0.5, "by_problem": [0.5] * 3}
             write_jsonl(folder / "triggers.jsonl", [trigger | {"candidates": scores, "accepted": 1}])
         points = [
             {"step": s, "accuracy": a, "low": a - half_width, "high": a + half_width, "n": 256, "greedy": greedy}

@@ -193,4 +193,7 @@ def test_thirds_of_the_validation_prompts_decide_by_their_own_scores(
 
 
 def test_nothing_is_said_of_thirds_where_scores_by_prompt_were_not_kept(world: World) -> None:
+    trigger = {"step": 1, "update": 1, "learning_rate": 1e-4, "score": 0.5, "candidates": [], "accepted": 0}
+    for replicate in world.replicates:
+        write_jsonl(world.root / f"models/effopd-{replicate}/triggers.jsonl", [trigger])
     assert claim(world, "validation_set").verdict == "not measured"
