@@ -17,10 +17,11 @@ import subprocess
 import sys
 
 import torch
-from effopd.losses.distillation import reverse_kl
 from torch import Tensor
 
 from effopd.losses.chunked import over_chunks
+from effopd.losses.reverse_kl import reverse_kl
+from effopd.losses.seen import Seen
 
 TOKENS, HIDDEN, VOCABULARY = 1024, 64, 151_936
 
@@ -33,7 +34,9 @@ def gradients(sequences: int, chunk: int) -> tuple[list[Tensor], float]:
     taught_NH = torch.randn(sequences * TOKENS, HIDDEN)
 
     def loss(student_NH: Tensor, teacher_NH: Tensor) -> tuple[Tensor, ...]:
-        return (reverse_kl(student_NH @ head_VH.T, teacher_NH @ teacher_VH.T),)
+        student_NV, teacher_NV = student_NH @ head_VH.T, teacher_NH @ teacher_VH.T
+        nothing = student_NH[:, 0]  # of the sampled tokens, at which this loss does not look
+        return (reverse_kl(Seen(student_NV, teacher_NV, nothing.long(), nothing, nothing, nothing)),)
 
     before = resident()
     (loss_N,) = over_chunks(loss, chunk, states_NH, taught_NH) if chunk else loss(states_NH, taught_NH)
