@@ -183,7 +183,7 @@ def test_a_nan_stops_the_run_names_the_step_and_keeps_what_was_good(
         return 0
 
     lab = Lab(tmp_path, teacher=lambda: teacher)
-    with pytest.raises(NonFiniteError, match=r"^step 3: "):
+    with pytest.raises(NonFiniteError, match=r"^step 3: the teacher's "):
         lab.opd(search=tiny.AfterEach(break_teacher))
     (checkpoints,) = tmp_path.glob("scratch/run-*/checkpoints")
     assert stored_steps(checkpoints) == [0, 1, 2]
