@@ -62,13 +62,13 @@ def test_effopd_on_two_zero_2_ranks_makes_the_leaps_of_one_process(another: Call
 def test_leaps_that_vllm_misses_end_all_ranks_with_one_line(another: Callable[[], Project]) -> None:
     project = another()
     leaps = project.root / "effopd/extrapolation/leaps.py"
-    told = "            sampler.refresh(step)\n"
+    told = "            self._sampler.refresh(step)\n"
     assert leaps.read_text().count(told) == 1, "the line that hands a candidate's weights to the sampler"
     leaps.write_text(leaps.read_text().replace(told, ""))
     project.set("engine", **TWO_RANKS, zero_stage=2)
     project.set("rollout", **SAMPLER)
     lines = project.fail("effopd", "--replicate", "0")
-    assert any(line.startswith("error: step 1: ") and "missed the last update" in line for line in lines), lines
+    assert any(line.startswith("error: step 0: ") and "missed the last update" in line for line in lines), lines
 
 
 def test_importance_weights_of_the_sampled_loss_are_cut_off_at_the_cap(another: Callable[[], Project]) -> None:
