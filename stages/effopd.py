@@ -62,7 +62,7 @@ def make_leaps(
     trainee: Trainee,
     seed: int,
 ) -> Leaps:
-    config, length = trainee.engine.model.config, trainee.sampler.max_new_tokens
+    config, length = trainee.engine.module.config, trainee.sampler.max_new_tokens
     check_lengths(validation, trainee.tokenizer, config, length, "data/validation.parquet")
     return Leaps(
         settings,

@@ -105,7 +105,7 @@ class Trainee:
 
     def training(self, problems: Sequence[Problem], session: Session, seed: int) -> Training:
         """What the loops are given. Raises `DataError` for prompts that the student has no room for."""
-        config, length = self.engine.model.config, self.sampler.max_new_tokens
+        config, length = self.engine.module.config, self.sampler.max_new_tokens
         check_lengths(problems, self.tokenizer, config, length, "data/train.parquet")
         return Training(
             self.engine,
