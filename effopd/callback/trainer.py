@@ -258,9 +258,9 @@ class EffOPDCallback(TrainerCallback):
         self._log.add({f"{_FORESIGHT}{name}": value for name, value in row.items()})
 
     def _recall(self, checkpoint: Path, beside: Mapping[str, Tensor]) -> None:
-        """Put back what foresight has seen so far."""
+        """Put back what foresight has seen so far, on the first rank, which alone looks."""
         state = {n.removeprefix(_FORESIGHT): tensor for n, tensor in beside.items() if n.startswith(_FORESIGHT)}
-        if not self._looks_ahead or not state:
+        if not self._looks_ahead or not state or self._student.rank > 0:
             return
         if self._foresight is None or not self._foresight.load_state(state):
             raise CallbackError(
