@@ -67,8 +67,8 @@ def judged(training: Training, teacher: Teacher, reference: PreTrainedModel | No
         with session.timed("teacher"):
             judgement = teacher.judge(rollout, [problem.teacher for problem in batch.problems[rows]], loss_chunk)
         if any(_nonsense(known, rollout) for known in judgement.given):
-            step = session.state.step + 1
-            raise NonFiniteError(f"step {step}: the teacher's log-probabilities are not numbers (NaN)")
+            said = "the teacher's log-probabilities are not numbers (NaN): look at its weights or server"
+            raise NonFiniteError(f"step {session.state.step + 1}: {said}")
         start_BT = rollout.logprobs_BT if reference is None else model_logprobs(reference, rollout, loss_chunk)
         yield Judged(rollout, judgement, start_BT)
     session.spend(teacher_tokens=batch.passed, forward_tokens=0 if reference is None else batch.passed)

@@ -364,7 +364,7 @@ def broken(make: Callable[[], PreTrainedModel]) -> PreTrainedModel:
 @pytest.mark.parametrize("loss", ["sampled", "reverse_kl", "forward_kl", "jsd"])
 def test_a_broken_teacher_stops_distillation_before_the_first_step_and_is_named(tmp_path: Path, loss: str) -> None:
     lab = Lab(tmp_path, teacher=lambda: broken(tiny.guesser))
-    with pytest.raises(NonFiniteError, match=r"^the teacher's log-probabilities are not numbers"):
+    with pytest.raises(NonFiniteError, match=r"^step 1: the teacher's log-probabilities are not numbers"):
         lab.opd(with_values(OPD, loss=loss))
 
 
