@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from statistics import median
 
 from effopd.findings import words
@@ -22,6 +23,7 @@ LOGGED = {
 MOST_LOG_ROWS = 400  # of one run in a training curve: more than the pixels it is drawn on
 THEN = {"kept": "kept", "passed": "try further", "failed": "stop"}
 """What becomes of a candidate. One that passes is kept unless a later one passes too."""
+TIMES = (0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 20, 50, 100)
 DASHES = ([4, 3], [2, 2], [8, 3], [8, 3, 2, 3], [1, 3], [12, 4])
 
 
@@ -100,7 +102,8 @@ def speedups(evidence: Evidence) -> Drawing:
         each = ", ".join(f"{about} {words.ratio(found, name)}" for name, about in labels.items())
         said.append(f"{label_of(method)} {each}")
     goals = [{"speedup": 1, "name": "as fast"}, {"speedup": 3, "name": "paper: 3"}]
-    fills = {"methods": colours(evidence.results, [method for method in searching if searching[method].replicates])}
+    compared = [method for method, found in searching.items() if found.replicates]
+    fills = {"methods": colours(evidence.results, compared), "ticks": TIMES}
     return Drawing(rows, {"medians": "; ".join(said)}, fills=fills, more={"medians": medians, "goals": goals})
 
 
@@ -115,11 +118,13 @@ def found_rates(evidence: Evidence) -> Drawing | None:
     if not any(row["update"] for row in rows):
         return None
     best = sorted({row.best_rate for row in evidence.speedup_free.replicates if row.best_rate is not None})
-    lines = [{"learning_rate": rate, "name": f"best of the sweep {rate:g}"} for rate in best]
+    lines = [{"learning_rate": rate, "name": f"swept best {rate:g}"} for rate in best]
+    exponents = [math.floor(math.log10(row["learning_rate"])) for row in rows]
+    decades = [10.0**exponent for exponent in range(min(exponents), max(exponents) + 2)]
     ends = ", ".join(f"{run.triggers[-1].learning_rate:.2g}" for run in free if run.triggers)
     updates = max(row["update"] for row in rows)
     said = f"From {free[0].learning_rate:g} to {ends} after {updates} updates"
-    return Drawing(rows, {"rates": said}, more={"lines": lines})
+    return Drawing(rows, {"rates": said}, fills={"decades": decades}, more={"lines": lines})
 
 
 def training_curves(evidence: Evidence) -> Drawing:
