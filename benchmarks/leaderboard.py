@@ -184,6 +184,7 @@ def race(here: World, policy: Policy, loss: str, replicate: int) -> dict[str, An
             raise Arrived
 
     folder = SCRATCH / f"race-{policy.learning_rate}-{replicate}"
+    shutil.rmtree(folder, ignore_errors=True)  # of a race that was interrupted: none is resumed
     last = policy.decay or MOST_BATCHES
     session = Session(
         engine=engine,
