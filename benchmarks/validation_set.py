@@ -114,6 +114,7 @@ def study(root: Path) -> dict[str, Any]:
         train = read_problems(root / "data/train.parquet")
         search = Exhaustive(engine, sampler, train[-PROMPTS:], params.effopd.multipliers, seed)
         folder = SCRATCH / f"validation-{replicate}"
+        shutil.rmtree(folder, ignore_errors=True)
         session = Session(
             engine=engine, tokenizer=tokenizer, workspace=Workspace(folder, "study", "0" * 16), live=folder / "live",
             last_step=STEPS, kept_steps=(),
