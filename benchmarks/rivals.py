@@ -27,6 +27,7 @@ class Averaging:
         self._last.append(copies(self._weights))
 
     @contextmanager
+    @torch.no_grad()
     def tested(self) -> Iterator[None]:
         """The mean is in the place of the weights while the block tests it."""
         trained = copies(self._weights)
