@@ -58,12 +58,12 @@ RATIOS = {
     "cpu_teacher_4": Ratio("cpu_teacher_4", "baseline", "processor time, a teacher that costs 4 times as much"),
     "cpu_teacher_20": Ratio("cpu_teacher_20", "baseline", "processor time, a teacher that costs 20 times as much"),
     "wall": Ratio("seconds", "baseline", "wall time"),
-    "best_lr_steps": Ratio("steps", "best", "steps at the best rate"),
-    "best_lr_tokens": Ratio("sampled_tokens", "best", "sampled tokens at the best rate"),
-    "best_lr_cpu": Ratio("cpu", "best", "processor time at the best rate"),
-    "best_lr_wall": Ratio("seconds", "best", "wall time at the best rate"),
-    "with_sweep_steps": Ratio("steps", "sweep", "steps of the whole sweep"),
-    "with_sweep_cpu": Ratio("cpu", "sweep", "processor time of the whole sweep"),
+    "best_lr_steps": Ratio("steps", "best", "steps, best rate"),
+    "best_lr_tokens": Ratio("sampled_tokens", "best", "sampled tokens, best rate"),
+    "best_lr_cpu": Ratio("cpu", "best", "processor time, best rate"),
+    "best_lr_wall": Ratio("seconds", "best", "wall time, best rate"),
+    "with_sweep_steps": Ratio("steps", "sweep", "steps, all rates"),
+    "with_sweep_cpu": Ratio("cpu", "sweep", "processor time, all rates"),
     "checkpoints": Ratio("checkpoint", "baseline", "steps to a checkpoint"),
 }
 HEADED = ("steps", "tokens", "cpu", "best_lr_steps", "best_lr_cpu", "with_sweep_cpu")
