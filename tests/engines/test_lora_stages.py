@@ -27,7 +27,7 @@ def test_whole_checkpoints_whose_updates_have_the_factors_rank_are_evaluated_and
     project.set("engine", lora_rank=RANK)
     project.set("opd", learning_rate=1e-3)
     project.set("effopd", steps=3, multipliers=[0.1])
-    for stage, argument in ((run, "--replicate=0"), ("evaluate", name), ("spectral", name)):
+    for stage, argument in ((run, "--replicate=0"), ("evaluate", f"--method={name}"), ("spectral", f"--method={name}")):
         project.run(stage, argument)
 
     folder, reports = project.root / "models" / name, project.root / "reports"
