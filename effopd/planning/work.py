@@ -9,7 +9,7 @@ from effopd.params.runs import planned_runs
 from effopd.params.schema import Params
 from effopd.planning.memory import MASTER, Stage, compute_bytes, sampled_at_once, search_of, updates_of
 from effopd.planning.shapes import Shape
-from effopd.trajectory.schedule import checkpoint_steps, is_trigger
+from effopd.trajectory.schedule import checkpoint_steps
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ def run_work(
     training = steps * sequences * (prompt_tokens + length) * token / speed.flops
     drawn, sampling = float(steps * sequences), steps * drawing(sequences)
     if search := search_of(stage, params):
-        made = range(1, steps * updates + 1)
-        searches = sum(map(is_trigger, made)) if search.triggers == "exponential" else len(made) // search.triggers
+        made = steps * updates
+        searches = made.bit_length() if search.triggers == "exponential" else made // search.triggers  # 1, 2, 4, 8, …
         scores = searches * (1 + len(search.multipliers))
         if search.score == "accuracy":
             scored = params.data.validation * search.samples / ranks
