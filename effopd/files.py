@@ -17,6 +17,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from effopd.json_text import to_json
+
 _OURS = re.compile(r"\..+\.[a-z0-9_]{8}\.tmp")  # temporary folders of this module, as tempfile makes their names
 BESIDE = re.compile(r"__pycache__|\.ipynb_checkpoints|\.DS_Store|\._.*|Thumbs\.db|\..*\.sw.|\.#.*|#.*#|.*~")
 """Names that Python, editors and file managers give to what they leave in a folder, which is not of its content.
@@ -29,7 +31,7 @@ class DataError(ValueError):
 
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and shortest round-trip floats: equal values give equal bytes. NaN is refused."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return to_json(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
 
 
 @contextmanager

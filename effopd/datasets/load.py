@@ -6,7 +6,6 @@ What a file writes is what a row holds: cells of CSV are text, and a decimal num
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import pyarrow.parquet as pq
 
 from effopd.datasets.spec import DatasetSpec
 from effopd.files import DataError
+from effopd.json_text import from_json, to_json
 
 SUFFIXES = (".parquet", ".jsonl", ".json", ".csv")
 LONGEST_CELL = 1 << 28  # characters of one cell of a CSV file
@@ -174,10 +174,10 @@ def _json_rows(path: Path) -> Iterator[tuple[int, Row | DataError]]:
 def _parsed(text: bytes, *, whole: bool = False) -> Any:
     """A row of JSON, or a whole file; what is none comes as the error that it is."""
     try:
-        value = json.loads(text.decode("utf-8"), parse_float=Written)
+        value = from_json(text.decode("utf-8"), parse_float=Written)
     except UnicodeDecodeError as error:
         return DataError(f"not valid UTF-8 ({error.reason} at byte {error.start})")
-    except (ValueError, RecursionError) as error:  # ValueError: a number of thousands of digits too
+    except (ValueError, RecursionError) as error:
         return DataError(f"not valid JSON ({error})")
     return value if whole else _checked(value)
 
@@ -187,7 +187,7 @@ def _checked(row: Any) -> Row | DataError:
     if not isinstance(row, dict):
         return DataError("not a JSON object")
     try:
-        json.dumps(row, ensure_ascii=False).encode("utf-8")
+        to_json(row, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError as error:
         return DataError(f"not valid text (half of a surrogate pair, {error.object[error.start]!a})")
     except RecursionError:

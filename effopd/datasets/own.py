@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any, get_args
@@ -11,6 +10,7 @@ from effopd.datasets.load import Row, read_local
 from effopd.datasets.rows import Example
 from effopd.datasets.spec import Verifier
 from effopd.files import DataError
+from effopd.json_text import from_json
 from effopd.tasks.choice import LETTERS
 from effopd.tasks.code import CodeTests
 from effopd.tasks.problems import UNGRADED
@@ -74,7 +74,7 @@ def _task(row: Row) -> tuple[str, str]:
 def _answer(task: str, answer: Any) -> str:
     if task == "code":
         try:
-            value = json.loads(answer) if isinstance(answer, str) else answer
+            value = from_json(answer) if isinstance(answer, str) else answer
             return CodeTests(**{name: part for name, part in value.items() if part is not None}).to_json()
         except (AttributeError, RecursionError, TypeError, ValueError) as error:
             raise DataError(f"'answer' is not a set of tests ({error})") from None
@@ -91,7 +91,7 @@ def _answer(task: str, answer: Any) -> str:
 def _messages(messages: Any) -> tuple[tuple[str, str], ...]:
     if isinstance(messages, str):  # in a cell of a CSV file
         try:
-            messages = json.loads(messages)
+            messages = from_json(messages)
         except (ValueError, RecursionError) as error:
             raise DataError(f"'messages' is no list of turns in JSON ({error})") from None
     if not isinstance(messages, list) or not messages:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterable
@@ -12,6 +11,7 @@ from typing import Any
 from effopd.datasets.load import Row
 from effopd.datasets.spec import DatasetSpec
 from effopd.files import DataError
+from effopd.json_text import from_json
 from effopd.seeding import generator
 from effopd.tasks.choice import LETTERS
 from effopd.tasks.code import CodeTests
@@ -141,7 +141,7 @@ def _codeforces(number: int, row: Row) -> Example:
 
 def _input_output(text: str, seconds: float | None) -> CodeTests:
     """The test layout of APPS, TACO and Eurus: inputs, outputs and, for functions, fn_name."""
-    value = json.loads(text)
+    value = from_json(text)
     if not isinstance(value, dict) or not isinstance(value.get("inputs"), list):
         raise DataError("its tests have no inputs")
     function = value.get("fn_name") or None

@@ -18,6 +18,7 @@ from functools import partial
 from typing import Any
 
 from effopd.files import DataError, canonical_json
+from effopd.json_text import from_json, to_json
 from effopd.sandbox import programs
 from effopd.sandbox.run import SandboxError, check_sandbox
 from effopd.sandbox.watch import Limits, NotJudgedError, Outcome
@@ -179,7 +180,7 @@ def _stdins(tests: CodeTests, given: Any) -> list[str]:
     whole numbers that are keys, else with those numbers."""
     if tests.function is None:
         return [given]
-    return [json.dumps([given, whole]) for whole in (False, True)[: 1 + _has_digits_for_keys(given)]]
+    return [to_json([given, whole]) for whole in (False, True)[: 1 + _has_digits_for_keys(given)]]
 
 
 def _failure(
@@ -207,8 +208,8 @@ def _as_expected(tests: CodeTests, expected: Any, outcome: Outcome) -> bool:
     if tests.function is None:
         return same_output(expected, _text(outcome))
     try:
-        value = json.loads(_text(outcome))
-    except (ValueError, RecursionError):  # ValueError: a number of thousands of digits too, which is left as text
+        value = from_json(_text(outcome))
+    except (ValueError, RecursionError):
         return bool(expected == _text(outcome))
     # some published tests wrap a result in a list of one
     return same_value(expected, value) or (
@@ -229,7 +230,7 @@ def _approves(checked: Outcome) -> bool:
 
 def _read_tests(problem: Problem) -> CodeTests:
     try:
-        return CodeTests(**json.loads(problem.answer))
+        return CodeTests(**from_json(problem.answer))
     except (ValueError, TypeError) as error:
         raise DataError(f"the tests of {shortened(problem.prompt)!r} are of the wrong shape: {error}") from None
 
@@ -284,7 +285,7 @@ def _literal(text: Any) -> Any:
 def _parsed(text: str) -> Any:
     """A value in JSON, or as Python writes it. Raises `ValueError` for anything else."""
     try:
-        return json.loads(text)
+        return from_json(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     except ValueError:

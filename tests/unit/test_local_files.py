@@ -112,8 +112,8 @@ def test_json_with_a_mistake_is_refused_in_a_line(tmp_path: Path, name: str, tex
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_decimal_numbers_of_json_keep_their_digits(tmp_path: Path) -> None:
-    written = ["0.10", "2.50", "1e-7", "24089154938208861744", "24089154938208861744.25", "-0.0", "12"]
+def test_numbers_of_json_keep_their_digits(tmp_path: Path) -> None:
+    written = ["0.10", "2.50", "1e-7", "24089154938208861744", "24089154938208861744.25", "-0.0", "12", "7" * 5_000]
     lines = [f'{{"prompt": "{i}?", "answer": {text}, "task": "exact"}}' for i, text in enumerate(written)]
     (tmp_path / "mine.jsonl").write_text("\n".join(lines), encoding="utf-8")
     assert [example.answer for example in read_own(tmp_path / "mine.jsonl")] == written
