@@ -3,6 +3,9 @@
 Every policy trains from models/base towards models/teacher until its accuracy on the test problems has reached 95 % of
 OPD's final accuracy, and is counted in what that cost; testing itself counts for nothing. Policies are the rows of
 `policies`. Finished replicates are kept in .scratch until code, world or policy change.
+
+A second world shows what was not tuned there: `python -m pipeline run --experiment NAME -S model.layers=8 …` makes one,
+then `python benchmarks/leaderboard.py --root .dvc/tmp/prefect/runs/NAME --world "what it is"` adds its table.
 """
 
 from __future__ import annotations
@@ -48,6 +51,7 @@ RATIOS = (1, 4, 20)
 """How many times as much as the student the teacher costs a token."""
 CONSTANT_RATE, PUBLISHED, FOUND_RATE = "constant rate", "EffOPD, as the paper describes it", "effopd-free"
 WITH_EVERY_LOSS = (CONSTANT_RATE, PUBLISHED, FOUND_RATE)
+BUILT_IN = "the built-in world"
 CONSTANT = (1e-4, 3e-4, 5e-4, 7e-4, 1e-3, 1.5e-3, 2e-3)
 STARTS = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3)
 MOST_BATCHES = 64
@@ -296,49 +300,58 @@ def page(found: Mapping[str, Any], learned: str) -> str:
     said = [
         "# Leaderboard",
         "",
-        f"What {found['share']:.0%} of OPD's final accuracy ({found['target']:.3f} on {found['problems']} problems) "
-        f"takes in {found['world']}, by policy: `make leaderboard` after `make repro`. Medians over "
-        f"{found['replicates']} replicates; batches of each. Costs contain searches and validation, and leave out "
-        "the tests of accuracy. A batch is 64 prompts with a completion each.",
+        f"What {found['share']:.0%} of OPD's final accuracy takes, by policy: `make leaderboard` after `make repro`. "
+        "Medians over three replicates, but for batches, which are of each. Costs contain searches and validation, and "
+        "leave out the tests of accuracy. A batch is 64 prompts with a completion each.",
     ]
-    for loss in LOSSES:
-        rows = [one for one in found["rows"] if one["loss"] == loss]
-        said += ["", f"## Loss `{loss}`", "", *table(rows)]
+    for there in (found, *found["other_worlds"]):
+        for loss in LOSSES:
+            rows = [one for one in there["rows"] if one["loss"] == loss]
+            if rows:
+                target = f"The target is {there['target']:.3f} on {there['problems']} problems."
+                said += ["", f"## Loss `{loss}`, {there['world']}", "", target, "", *table(rows)]
     return "\n".join(said) + "\n\n" + learned
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, default=Path(), help="workspace whose models and data are raced in")
+    parser.add_argument(
+        "--world", default=BUILT_IN, help="what another workspace is: a sweep and searches race there"
+    )
     parser.add_argument("--only", default="", help="policies whose name contains this; writes nothing")
-    parser.add_argument("--loss", choices=LOSSES, help="this loss alone; writes nothing")
-    parser.add_argument("--replicates", type=int, help="so many of run.replicates")
     options = parser.parse_args()
     torch.set_num_threads(1)
     here = world(options.root)
-    replicates = here.params.run.replicates[: options.replicates]
-    losses = [options.loss] if options.loss else list(LOSSES)
+    replicates = here.params.run.replicates
+    losses = LOSSES if options.world == BUILT_IN else LOSSES[:1]
     races = [(policy, loss) for loss in losses for policy in policies(loss) if options.only in policy.name]
+    if options.world != BUILT_IN:
+        races = [(policy, loss) for policy, loss in races if policy.name in WITH_EVERY_LOSS]
     rows = []
     for policy, loss in tqdm(races, desc="leaderboard", unit="policy"):
         rows.append(row(here, policy, loss, replicates))
         tqdm.write(f"{loss}: {table(rows[-1:])[-1]}")
-    if options.only or options.loss:
+    if options.only:
         return
     rows += [swept([one for one in rows if one["loss"] == loss]) for loss in losses]
-    problems = len(read_problems(here.root / "data/test.parquet"))
-    found = {
-        "share": here.params.report.target_share,
+    found: dict[str, Any] = {
+        "world": options.world,
+        "model": here.params.model.model_dump(),
         "target": here.target,
-        "problems": problems,
-        "replicates": len(replicates),
-        "world": "the built-in world",
+        "problems": len(read_problems(here.root / "data/test.parquet")),
         "rows": rows,
     }
-    write_json(REPORT, found)
+    kept = read_json(REPORT) if REPORT.exists() else {}
+    others = kept.get("other_worlds", [])
+    if options.world == BUILT_IN:
+        kept = {**found, "share": here.params.report.target_share, "other_worlds": others}
+    else:
+        kept["other_worlds"] = [*(other for other in others if other["world"] != options.world), found]
+    write_json(REPORT, kept)
     heading = "## What was learned"
-    kept = PAGE.read_text(encoding="utf-8") if PAGE.exists() else heading
-    write_text(PAGE, page(found, kept[kept.index(heading) :]))
+    learned = PAGE.read_text(encoding="utf-8") if PAGE.exists() else heading
+    write_text(PAGE, page(kept, learned[learned.index(heading) :]))
 
 
 if __name__ == "__main__":
