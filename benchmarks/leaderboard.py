@@ -316,9 +316,7 @@ def page(found: Mapping[str, Any], learned: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, default=Path(), help="workspace whose models and data are raced in")
-    parser.add_argument(
-        "--world", default=BUILT_IN, help="what another workspace is: a sweep and searches race there"
-    )
+    parser.add_argument("--world", default=BUILT_IN, help="what another workspace is: a sweep and searches race there")
     parser.add_argument("--only", default="", help="policies whose name contains this; writes nothing")
     options = parser.parse_args()
     torch.set_num_threads(1)
