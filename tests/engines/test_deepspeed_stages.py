@@ -53,17 +53,22 @@ def test_micro_batches_of_one_in_chunks_of_tokens_under_zero_3_equal_one_batch_w
     assert_same_weights(trained.root / "models/effopd-0", project.root / "models/effopd-0")
 
 
-@pytest.mark.parametrize("stage", [2, 3])
-def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(another: Callable[[], Project], stage: int) -> None:
+@pytest.mark.parametrize(
+    ("stage", "run", "free"), [(2, "effopd-0", ()), (3, "effopd-0", ()), (2, "effopd-free-0", ("--free",))]
+)
+def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
+    another: Callable[[], Project], stage: int, run: str, free: tuple[str, ...]
+) -> None:
     whole, killed = another(), another()
     for project in (whole, killed):
         project.set("engine", **TWO_RANKS, zero_stage=stage)
         project.set("effopd", steps=8)
-    whole.run("effopd", "--replicate", "0")
-    killed.kill("effopd", "--replicate", "0", saved="effopd-0-*/rank-1/state-*")
-    assert not (killed.root / "models/effopd-0").exists(), "killed too late to show anything"
-    killed.run("effopd", "--replicate", "0")
-    assert differing(*(project.root / "models/effopd-0" for project in (whole, killed))) == []
+        project.set("effopd_free", steps=8)
+    whole.run("effopd", *free, "--replicate", "0")
+    killed.kill("effopd", *free, "--replicate", "0", saved=f"{run}-*/rank-1/state-*")
+    assert not (killed.root / "models" / run).exists(), "killed too late to show anything"
+    killed.run("effopd", *free, "--replicate", "0")
+    assert differing(*(project.root / "models" / run for project in (whole, killed))) == []
 
 
 def test_neither_a_finished_nor_a_killed_run_leaves_shared_memory_behind(another: Callable[[], Project]) -> None:
