@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import tiny
 import torch
+from scipy.stats import binom
 from tiny import EFFOPD, LENGTH, OPD, SEED, Lab, Trained, with_values
 from torch import Tensor
 
@@ -144,3 +145,18 @@ def test_seeds_change_validation_from_trigger_to_trigger(tmp_path: Path) -> None
     params = with_values(EFFOPD, multipliers=[0.0], steps=8, samples=3)
     lab = Lab(tmp_path, optimizer=with_values(tiny.OPTIMIZER, weight_decay=0.0))
     assert len({row["score"] for row in lab.effopd(params, still).triggers}) > 1
+
+
+@pytest.mark.parametrize(("direction", "helps"), [("update", True), ("random", False)])
+def test_leaps_along_the_update_are_accepted_and_along_a_random_direction_no_more_often_than_chance_allows(
+    tmp_path: Path, direction: str, helps: bool
+) -> None:
+    """Short ways in a random direction raise a smooth score as often as they lower it, and what is curved makes it
+    worse: of n triggers with one candidate each, no more than a fair coin's are accepted."""
+    params = with_values(
+        EFFOPD, direction=direction, score="teacher_kl", accept=">", triggers=1, multipliers=[0.5], steps=60
+    )
+    found = Lab(tmp_path).effopd(params, with_values(OPD, learning_rate=1e-3))
+    accepted = sum(row["accepted"] for row in found.triggers)
+    assert len(found.triggers) == 60
+    assert (accepted > binom.ppf(0.999, 60, 0.5)) == helps
