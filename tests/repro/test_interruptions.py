@@ -1,6 +1,7 @@
 """Training stages that are killed, edited under way, or asked for more steps."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -30,6 +31,10 @@ def live(project: Project, stage: str) -> Path:
 def trained_steps(project: Project, stage: str) -> int:
     file = live(project, stage)
     return file.read_text().count("\n") if file.exists() else 0
+
+
+def saved_steps(project: Project, run: str) -> list[int]:
+    return [int(state.name.removeprefix("state-")) for state in (project.root / ".scratch").glob(f"{run}-*/state-*")]
 
 
 def weights(project: Project, stage: str) -> dict[str, bytes]:
@@ -72,6 +77,36 @@ def test_more_steps_continue_an_earlier_run(project: Project) -> None:
     said = project.dvc("repro", "--single-item", "--force", "opd@0")
     assert "| 0/12 " in said
     assert weights(project, "opd@0") == continued
+
+
+HARMLESS = [  # section, key, and another value than the usual one
+    ("rollout", "mismatch_budget", 0.5), ("rollout", "gpu_memory", 0.3), ("optimizer", "micro_batch", 3),
+    ("engine", "activation_checkpointing", True), ("run", "threads", 2), ("engine", "lora_alpha", 7),
+    ("opd", "jsd_beta", 0.3), ("trajectory", "per_octave", 1),
+]  # fmt: skip
+
+
+def test_a_run_killed_half_way_goes_on_from_there_whatever_harmless_key_is_changed(
+    project: Project, tmp_path: Path
+) -> None:
+    project.set_param("opd", "steps", 120)
+    project.set_param("trajectory", "per_octave", 2)
+    start_afresh(project)
+    process = start(project, "opd@0")
+    wait_until(lambda: process.poll() is not None or max(saved_steps(project, "opd-0"), default=0) >= 60)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "it ended before it could be killed"
+    shutil.copytree(project.root / ".scratch", tmp_path / "killed")
+    usual = project.read("params.yaml")
+    for section, key, value in HARMLESS:
+        shutil.rmtree(project.root / ".scratch")
+        shutil.copytree(tmp_path / "killed", project.root / ".scratch")
+        project.write("params.yaml", usual)
+        project.set_param(section, key, value)
+        assert project.read("params.yaml") != usual
+        said = project.dvc("repro", "--single-item", "--force", "opd@0")
+        (first,) = re.findall(r"\| (\d+)/120 ", said)[:1]
+        assert int(first) >= 60, f"{section}.{key}: {said[-2000:]}"
 
 
 @pytest.mark.parametrize(
