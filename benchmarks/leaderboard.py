@@ -220,13 +220,14 @@ def costs(session: Session) -> list[dict[str, float]]:
 
 def at_target(run: Mapping[str, Any], target: float) -> dict[str, float | None]:
     """Every cost at the target, interpolated in its logarithm between batches; null when the run does not arrive."""
-    rows = run["costs"]
-    names = list(rows[0])
-    found = {n: first_crossing([0.0, *(row[n] for row in rows)], run["accuracies"], target) for n in names}
-    for ratio in RATIOS:
-        flops = [row["student_flops"] + ratio * 2 * run["parameters"] * row["teacher_tokens"] for row in rows]
-        found[f"flops_{ratio}"] = first_crossing([0.0, *flops], run["accuracies"], target)
-    return found
+    rows = [with_teacher(row, run["parameters"]) for row in run["costs"]]
+    return {name: first_crossing([0.0, *(row[name] for row in rows)], run["accuracies"], target) for name in rows[0]}
+
+
+def with_teacher(costs: Mapping[str, float], parameters: int) -> dict[str, float]:
+    """Costs, and the arithmetic of student and teacher together, for each of `RATIOS`."""
+    forward = 2 * parameters * costs["teacher_tokens"]
+    return {**costs, **{f"flops_{ratio}": costs["student_flops"] + ratio * forward for ratio in RATIOS}}
 
 
 def changed(section: Any, **values: Any) -> Any:
@@ -243,7 +244,7 @@ def row(here: World, policy: Policy, loss: str, replicates: Sequence[int]) -> di
         if not kept.exists():
             write_json(kept, race(here, policy, loss, replicate))
         run = read_json(kept)
-        runs.append(at_target(run, here.target) | {"spent": run["costs"][-1]})
+        runs.append(at_target(run, here.target) | {"spent": with_teacher(run["costs"][-1], run["parameters"])})
     searching = policy.search or {}
     searches = policy.search is not None
     return {
@@ -300,8 +301,8 @@ def page(found: Mapping[str, Any], learned: str) -> str:
     said = [
         "# Leaderboard",
         "",
-        f"What {found['share']:.0%} of OPD's final accuracy takes, by policy: `make leaderboard` after `make repro`. "
-        "Medians over three replicates, but for batches, which are of each. Costs contain searches and validation, and "
+        f"What {found['share']:.0%} of OPD's final accuracy takes, by policy: `make leaderboard` after `make repro`.",
+        "Medians over three replicates, but for batches, which are of each. Costs contain searches and validation, and",
         "leave out the tests of accuracy. A batch is 64 prompts with a completion each.",
     ]
     for there in (found, *found["other_worlds"]):
