@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import hub_cache
 import numpy as np
 import pytest
 import tiny
 import torch
+from checkpoint_commands import noisy, refused, rewrite, run, write_world
+from random_families import family_model
 from safetensors.torch import load_file
-from test_model_folders import cut, edit, family_model, shard
+from test_model_folders import edit
 from test_spectral_geometry import by_numpy
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from effopd import cli
 from effopd.files import hash_path
 from effopd.models.checkpoint import Checkpoint
 from effopd.models.folder import INDEX, WEIGHTS
@@ -31,50 +29,9 @@ IDS = torch.tensor([[2, 12, 5, 16]])
 UP, EMBEDDING, HEAD = "model.layers.0.mlp.up_proj.weight", "model.embed_tokens.weight", "lm_head.weight"
 
 
-def run(capsys: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch, *arguments: str | Path | float) -> str:
-    """What a command prints; it must succeed."""
-    patch.setattr(sys, "argv", ["effopd", *map(str, arguments)])
-    with pytest.raises(SystemExit) as caught:
-        cli.main()
-    assert not caught.value.code, caught.value.code
-    return capsys.readouterr().out
-
-
-def refused(patch: pytest.MonkeyPatch, *arguments: str | Path | float) -> str:
-    """The line that a command ends with."""
-    patch.setattr(sys, "argv", ["effopd", *map(str, arguments)])
-    with pytest.raises(SystemExit) as caught:
-        cli.main()
-    assert isinstance(caught.value.code, str), "it must be refused"
-    said = caught.value.code.removeprefix("error: ")
-    assert "\n" not in said and said != caught.value.code and len(said) < 2000
-    return said
-
-
-def rewrite(folder: Path, change: Callable[[str, Tensor], Tensor | None]) -> None:
-    """Replace the weights of a folder with one file, tensor by tensor; None leaves one out."""
-    weights = {name: change(name, weight) for name, weight in load_file(folder / WEIGHTS).items()}
-    save_weights(folder / WEIGHTS, {name: weight for name, weight in weights.items() if weight is not None})
-
-
-def noisy(scale: float, seed: int) -> Callable[[str, Tensor], Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    return lambda _, weight: weight.float() + scale * torch.randn(weight.shape, generator=generator)
-
-
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A base in bfloat16, in three shards, and a run of float32 checkpoints that go on from it."""
-    root = tmp_path_factory.mktemp("checkpoints")
-    save_model(root / "base", tiny.model(layers=2), tiny.tokenizer())
-    rewrite(root / "base", lambda _, weight: (weight * 3).bfloat16())
-    for step, scale in ((1, 0.002), (5, 0.02), (20, 0.1)):
-        shutil.copytree(root / "base", root / f"run/step_{step}")
-        rewrite(root / f"run/step_{step}", noisy(scale, 7))
-        rewrite(root / f"run/step_{step}", noisy(0.01, step))
-    shard(root / "base")
-    shard(root / "run/step_20", parts=2)
-    return root
+    return write_world(tmp_path_factory.mktemp("checkpoints"))
 
 
 def weights_of(folder: Path) -> dict[str, Tensor]:
@@ -320,113 +277,3 @@ def test_a_tied_head_is_its_embedding_in_either_model(
         save_weights(untied / WEIGHTS, weights | {HEAD: weights[EMBEDDING] + 1})
         said = refused(monkeypatch, "spectrum", tmp_path / "base", tmp_path / "trained")
         assert said == f"{tmp_path / 'trained'}: {HEAD} missing, which {tmp_path / 'base'} has"
-
-
-def int8(folder: Path) -> str:
-    rewrite(folder, lambda name, weight: weight.to(torch.int8) if name == UP else weight)
-    return f"{folder / WEIGHTS}: {UP} is I8"
-
-
-def not_a_number(folder: Path) -> str:
-    rewrite(folder, lambda name, weight: weight * torch.nan if name == UP else weight)
-    return f"{folder / WEIGHTS}: {UP} is not finite"
-
-
-def another_shape(folder: Path) -> str:
-    rewrite(folder, lambda name, weight: weight[:-1].clone() if name == UP else weight)
-    return f"{folder / WEIGHTS}: {UP} has the shape 23 × 16, and 24 × 16 in "
-
-
-def without_a_tensor(folder: Path) -> str:
-    rewrite(folder, lambda name, weight: None if name == UP else weight)
-    return f"{folder}: {UP} missing, which "
-
-
-def with_another(folder: Path) -> str:
-    weights = load_file(folder / WEIGHTS)
-    save_weights(folder / WEIGHTS, weights | {"extra.weight": torch.ones(2, 2)})
-    return f"/base: extra.weight missing, which {folder} has"
-
-
-def quantised(folder: Path) -> str:
-    edit(folder / "config.json", quantization_config={"quant_method": "gptq"})
-    return f"{folder}: the weights are quantised (gptq)"
-
-
-def damaged(folder: Path) -> str:
-    cut(folder)
-    return f"{folder / WEIGHTS}: damaged weights"
-
-
-def incomplete(folder: Path) -> str:
-    shard(folder)
-    lost = max(folder.glob("*.safetensors"))
-    lost.unlink()
-    return f"{lost}: no such file"
-
-
-def no_configuration(folder: Path) -> str:
-    (folder / "config.json").unlink()
-    return f"{folder}: not a model folder"
-
-
-def an_adapter(folder: Path) -> str:
-    (folder / "adapter_config.json").write_text("{}")
-    return f"{folder / 'adapter_config.json'}: an adapter (peft)"
-
-
-@pytest.mark.parametrize(
-    "harm",
-    [int8, not_a_number, another_shape, without_a_tensor, with_another, quantised, damaged, incomplete,
-     no_configuration, an_adapter],
-)  # fmt: skip
-@pytest.mark.parametrize("command", ["spectrum", "align", "extrapolate", "rescale"])
-def test_checkpoints_that_cannot_be_used_are_one_line_that_names_the_file(
-    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, harm: Callable[[Path], str]
-) -> None:
-    bad, out = tmp_path / "bad", tmp_path / "out"
-    shutil.copytree(world / "run/step_5", bad)
-    expected = harm(bad)
-    arguments: dict[str, list[Any]] = {
-        "spectrum": [world / "base", bad],
-        "align": [world / "base", world / "run/step_1", bad],
-        "extrapolate": [world / "base", bad, "--multiplier", 2, "--out", out],
-        "rescale": [world / "base", bad, world / "run/step_20", "--out", out],
-    }
-    said = refused(monkeypatch, command, *arguments[command])
-    assert said.removeprefix(str(world)).startswith(expected), said
-    assert not out.exists() and not list(tmp_path.glob(".out*")), "nothing is left behind"
-
-
-@pytest.mark.parametrize("harm", [not_a_number, quantised, damaged, incomplete, no_configuration])
-def test_the_base_is_named_when_it_is_the_bad_one(
-    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: Callable[[Path], str]
-) -> None:
-    shutil.copytree(world / "run/step_1", tmp_path / "bad")
-    expected = harm(tmp_path / "bad")
-    for command, more in (("spectrum", []), ("align", []), ("compare", [])):
-        assert refused(monkeypatch, command, tmp_path / "bad", world / "run/step_5", *more).startswith(expected)
-
-
-def test_nothing_is_written_over_and_only_what_can_be_meant_is_written(
-    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out/mine").write_text("precious")
-    places = (world / "base", world / "run/step_5")
-    for out in (tmp_path / "out", tmp_path / "out/mine"):
-        said = refused(monkeypatch, "extrapolate", *places, "--multiplier", "2", "--out", out)
-        assert said == f"{out}: it exists already; name a new folder, nothing is written over"
-    assert (tmp_path / "out/mine").read_text() == "precious"
-    new = ("--out", tmp_path / "new")
-    assert "multiplier must be a finite" in refused(monkeypatch, "extrapolate", *places, "--multiplier", "nan", *new)
-    assert "beta must be a finite" in refused(monkeypatch, "rescale", *places, places[1], "--beta", "inf", *new)
-
-
-def test_weights_beyond_what_a_dtype_holds_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, factor in (("base", 1), ("trained", 1000)):
-        save_model(tmp_path / name, tiny.model(), tiny.tokenizer())
-        rewrite(tmp_path / name, lambda _, weight, factor=factor: (factor * weight).half())
-    places = (tmp_path / "base", tmp_path / "trained")
-    said = refused(monkeypatch, "extrapolate", *places, "--multiplier", "1e9", "--out", tmp_path / "out")
-    assert "would be beyond what F16 can hold" in said

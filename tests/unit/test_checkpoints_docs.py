@@ -11,7 +11,7 @@ from pathlib import Path
 import hub_cache
 import pytest
 import tiny
-from test_checkpoints import noisy, rewrite
+from checkpoint_commands import noisy, rewrite
 from test_model_folders import shard
 
 from effopd.models.store import load_model, save_model

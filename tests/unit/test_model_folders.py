@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 import tiny
 import torch
+from random_families import family_model
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoModelForCausalLM
 
 from effopd.files import DataError, hash_path
 from effopd.models.checkpoint import Checkpoint
 from effopd.models.folder import INDEX, WEIGHTS
-from effopd.models.store import load_model, load_tokenizer, persistent_buffers, put_weights, save_model
-from effopd.models.version4 import with_old_keys
+from effopd.models.store import load_model, load_tokenizer, save_model
 from effopd.models.weights import save_weights
 
 IDS = torch.tensor([[2, 12, 5, 16, 7, 9]])
@@ -335,121 +335,3 @@ def test_a_tokenizer_that_cannot_be_read_is_one_line(folder: Path, content: str)
     with pytest.raises(DataError, match=r"saved: the tokenizer cannot be loaded \(") as caught:
         load_tokenizer(folder)
     assert "\n" not in str(caught.value)
-
-
-SIZES = {
-    "vocab_size": 32,
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "intermediate_size": 24,
-    "max_position_embeddings": 64,
-    "bos_token_id": 1,
-    "eos_token_id": 1,
-    "pad_token_id": 0,
-}
-OWN = {
-    "gemma": {"head_dim": 8},
-    "qwen3": {"head_dim": 8},
-    "glm": {"head_dim": 8},
-    "glm4": {"head_dim": 8},
-    "mixtral": {"num_local_experts": 4},
-    "qwen3_moe": {"num_experts": 4, "moe_intermediate_size": 12, "num_experts_per_tok": 2, "head_dim": 8},
-    "gemma4_text": {
-        "head_dim": 8, "global_head_dim": 8, "layer_types": ["sliding_attention", "full_attention"],
-        "vocab_size_per_layer_input": 32, "hidden_size_per_layer_input": 8,
-    },
-    "glm4_moe": {
-        "n_routed_experts": 4, "num_experts_per_tok": 2, "n_group": 1, "topk_group": 1, "moe_intermediate_size": 12,
-        "head_dim": 8,
-    },
-    "deepseek_v3": {
-        "n_routed_experts": 4, "num_experts_per_tok": 2, "n_group": 2, "topk_group": 1, "moe_intermediate_size": 12,
-        "first_k_dense_replace": 1, "q_lora_rank": 8, "kv_lora_rank": 8, "qk_nope_head_dim": 8, "qk_rope_head_dim": 8,
-        "v_head_dim": 8, "head_dim": 8, "num_key_value_heads": 4,
-    },
-}  # fmt: skip
-
-
-def family_model(family: str, **values: object) -> PreTrainedModel:
-    """A model of two layers whose every weight and buffer is random."""
-    config = AutoConfig.for_model(family, **{**SIZES, **OWN.get(family, {}), **values})
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(3)
-        model = AutoModelForCausalLM.from_config(config).eval()
-        for tensor in [*model.parameters(), *persistent_buffers(model).values()]:
-            tensor.data.copy_(0.5 * torch.randn(tensor.shape) + (tensor.ndim < 2))
-    return model
-
-
-@pytest.mark.parametrize("family", ["gemma4_text", "deepseek_v3", "glm4_moe"])
-def test_buffers_that_last_are_saved_with_the_weights(tmp_path: Path, family: str) -> None:
-    model = family_model(family)
-    buffers = persistent_buffers(model)
-    assert buffers, "this family has some"
-    save_model(tmp_path / "saved", model, tiny.tokenizer())
-    found = load_model(tmp_path / "saved")
-    assert all(found.get_buffer(name).equal(buffer) for name, buffer in buffers.items())
-    with torch.no_grad():
-        torch.testing.assert_close(found(IDS).logits, model(IDS).logits)
-
-
-@pytest.mark.parametrize("family", ["mixtral", "qwen3_moe", "glm4_moe", "deepseek_v3", "gpt_neox"])
-def test_files_have_the_names_that_a_family_is_published_with(tmp_path: Path, family: str) -> None:
-    """transformers fuses experts while it runs; other readers of the files, vLLM among them, know them by one."""
-    model = family_model(family)
-    model.save_pretrained(tmp_path / "theirs")
-    save_model(tmp_path / "ours", model, tiny.tokenizer())
-    assert set(Checkpoint(tmp_path / "ours")) == set(Checkpoint(tmp_path / "theirs"))
-    other = load_model(tmp_path / "ours")
-    with torch.no_grad():
-        for parameter in other.parameters():
-            parameter.zero_()
-    put_weights(other, Checkpoint(tmp_path / "ours").load())
-    with torch.no_grad():
-        torch.testing.assert_close(other(IDS).logits, model(IDS).logits)
-    assert all(given.equal(kept) for given, kept in zip(other.parameters(), model.parameters(), strict=True))
-
-
-def read_by_version_4(config: dict[str, object]) -> tuple[object, object, object]:
-    """Base, scaling and rotated share as configuration classes of transformers 4.57 take them from a file."""
-    return config.get("rope_theta", 10_000.0), config.get("rope_scaling"), config.get("partial_rotary_factor", 1.0)
-
-
-YARN = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32}
-
-
-@pytest.mark.parametrize(
-    ("rope", "expected"),
-    [
-        ({"rope_type": "default", "rope_theta": 500_000.0}, (500_000.0, None, 1.0)),
-        (YARN | {"rope_theta": 1e6}, (1e6, YARN, 1.0)),
-        ({"rope_type": "default", "rope_theta": 5e5, "partial_rotary_factor": 0.5}, (5e5, None, 0.5)),
-        (
-            {"full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1e6},
-             "sliding_attention": {"rope_type": "default", "rope_theta": 1e4}},
-            (1e6, {"rope_type": "linear", "factor": 8.0}, 1.0),
-        ),
-    ],
-)  # fmt: skip
-def test_rotary_settings_are_written_in_the_words_of_both_versions(rope: dict[str, object], expected: object) -> None:
-    config = with_old_keys({"rope_parameters": rope, "text_config": {"rope_parameters": rope}})
-    for one in (config, config["text_config"]):
-        assert one["rope_parameters"] == rope and read_by_version_4(one) == expected
-        assert one.get("rope_local_base_freq") == (1e4 if "sliding_attention" in rope else None)
-
-
-@pytest.mark.parametrize("rope", [{"rope_type": "default", "rope_theta": 500_000.0}, YARN | {"rope_theta": 5e5}])
-def test_the_newer_version_takes_the_same_angles_from_both_words(tmp_path: Path, rope: dict[str, object]) -> None:
-    model = family_model("qwen3", rope_parameters=dict(rope))
-    save_model(tmp_path / "saved", model, tiny.tokenizer())
-    stored = json.loads((tmp_path / "saved/config.json").read_text())
-    assert stored["rope_theta"] == 500_000.0
-    found = load_model(tmp_path / "saved")
-    assert found.config.rope_parameters == model.config.rope_parameters
-    with torch.no_grad():
-        assert found(IDS).logits.equal(model(IDS).logits)
-    save_model(tmp_path / "again", found, tiny.tokenizer())
-    again = json.loads((tmp_path / "again/config.json").read_text())
-    assert again == stored | {"dtype": "float32"}

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from test_model_folders import family_model
+from random_families import family_model
 from torch import Tensor
 
 from effopd.spectral.analysis import analyse_update
