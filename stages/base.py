@@ -37,6 +37,7 @@ def main() -> None:
     params = stage.params("base", BaseParams)
     optimizer = stage.params("optimizer", OptimizerParams)
     shown = stage.input("data/demonstrations.parquet")
+    stage.check_place(MODELS / "base")
     device = set_up(shared)
 
     if model_params.on_hub:

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Annotated
 
 from tqdm import tqdm
-from transformers import AutoConfig
 from typer import Option
 
 from effopd.evaluation.benchmark import summarise
+from effopd.evaluation.context import check_context
 from effopd.evaluation.harness_export import export
 from effopd.evaluation.records import evaluate, write_records
 from effopd.files import hash_path, read_json, write_json
-from effopd.models.store import load_tokenizer
 from effopd.params.benchmark import BenchmarkParams
 from effopd.params.engine import ALL_BUT_PRECISION, EngineParams
 from effopd.params.evaluate import EvaluateParams
@@ -24,7 +23,6 @@ from effopd.params.run import RunParams
 from effopd.rollout.policy import open_policy
 from effopd.rollout.served import serve
 from effopd.sandbox.run import SandboxError
-from effopd.tasks.lengths import check_lengths
 from effopd.tasks.problems import Problem, read_problems
 from effopd.tasks.verifiers import check_gradable, verify_all
 from effopd.trajectory.store import step_folder, stored_steps
@@ -55,8 +53,8 @@ def main(
     folder = stage.input(MODELS / name)
     weights = folder if (folder / "config.json").is_file() else step_folder(folder, stored_steps(folder)[-1])
     samples = params.samples or about["samples"]
-    config = AutoConfig.from_pretrained(weights, local_files_only=True)
-    check_lengths(problems, load_tokenizer(weights), config, params.max_new_tokens, f"{DATA / dataset}.parquet")
+    check_context(weights, problems, params.max_new_tokens, f"{DATA / dataset}.parquet")
+    stage.check_place(BENCHMARKS / name / dataset)
 
     policy = serve(params.url, weights) if params.url else open_policy(weights, rollout, precision, set_up(shared))
     stage.check_before_save()

@@ -6,18 +6,16 @@ from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
-from transformers import AutoConfig
 
 from effopd.evaluation.accuracy import grade
+from effopd.evaluation.context import check_context
 from effopd.evaluation.curve import curve_row
 from effopd.files import hash_path, read_json, write_json
-from effopd.models.store import load_tokenizer
 from effopd.params.engine import ALL_BUT_PRECISION, EngineParams
 from effopd.params.evaluate import EvaluateParams
 from effopd.params.rollout import RolloutParams
 from effopd.params.run import RunParams
 from effopd.rollout.policy import open_policy
-from effopd.tasks.lengths import check_lengths
 from effopd.tasks.problems import read_problems
 from effopd.trajectory.store import read_checkpoint, step_folder, stored_steps
 from stages.harness import MODELS, SCRATCH, Stage, run
@@ -38,12 +36,12 @@ def main(method: Method, replicate: Replicate = None, rate: Rate = None) -> None
     problems = read_problems(stage.input("data/test.parquet"))
     done = SCRATCH / "evaluation" / stage.key()  # rows by weights: only new ones are evaluated
     trained = stage.input(MODELS / name)
+    stage.check_place(EVALUATION / name)
     device = set_up(shared)
 
     steps = stored_steps(trained)
     first = step_folder(trained, steps[0])
-    config = AutoConfig.from_pretrained(first, local_files_only=True)
-    check_lengths(problems, load_tokenizer(first), config, rollout.max_new_tokens, "data/test.parquet")
+    check_context(first, problems, rollout.max_new_tokens, "data/test.parquet")
     policy = open_policy(first, rollout, precision, device)
     ends = (steps[0], steps[-1])
     rows = []

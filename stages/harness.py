@@ -110,6 +110,11 @@ class Stage:
         self._outputs[path] = temporary_near(path)
         return self._temporary(path)
 
+    def check_place(self, path: Path) -> None:
+        """Raise `OSError` before long work whose result could not be written to `path`."""
+        with temporary_near(path):
+            pass
+
     def key(self, *purpose: str | int, without: Iterable[str] = ()) -> str:
         """A hash of all that decides the results: of `decided_by` and `purpose`."""
         return sha256(canonical_json([list(purpose), self.decided_by(without)]))

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from effopd.evaluation.accuracy import grade
+from effopd.evaluation.context import check_context
 from effopd.evaluation.statistics import bootstrap
 from effopd.files import DataError, read_json, read_jsonl, sha256, write_json
 from effopd.interventions.experiments import interventions
@@ -44,9 +45,11 @@ def main(method: Method, replicate: Replicate = None, rate: Rate = None) -> None
     problems = read_problems(stage.input("data/test.parquet"))
     done = SCRATCH / "interventions" / stage.key()  # scores by weights: runs share the base, a killed stage goes on
     trained = stage.input(MODELS / name)
+    stage.check_place(INTERVENTIONS / f"{name}.parquet")
     device = set_up(shared)
 
     steps = stored_steps(trained)
+    check_context(step_folder(trained, steps[0]), problems, rollout.max_new_tokens, "data/test.parquet")
     accuracies = _training_accuracies(trained / METRICS) if params.extrapolated_from else {}
     base, final = read_checkpoint(trained, steps[0]), read_checkpoint(trained, steps[-1])
     policy = open_policy(step_folder(trained, steps[-1]), rollout, precision, device)

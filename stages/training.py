@@ -81,6 +81,7 @@ class Trainee:
         without: keys of params that a state does not depend on, such as the number of steps.
         """
         stage = self.stage
+        stage.check_place(MODELS / run)
         without = (*without, *CONTINUED_WITH)
         workspace = Workspace(
             SCRATCH,

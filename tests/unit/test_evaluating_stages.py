@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import tiny
+from installed import needs_bubblewrap
 from ruamel.yaml import YAML
 from transformers import PreTrainedModel
 
@@ -49,8 +51,8 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def launch(project: Path, stage: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", f"stages.{stage}", "--method", "run"]
+def launch(project: Path, stage: str, *around: str) -> subprocess.CompletedProcess[str]:
+    command = [*around, sys.executable, "-m", f"stages.{stage}", "--method", "run"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.run(command, cwd=project, env=environment, check=False, capture_output=True, text=True)
 
@@ -125,3 +127,29 @@ def test_a_log_without_accuracies_is_named_in_one_line(project: Path, log: str, 
     found = launch(project, "interventions")
     assert found.returncode == 1 and found.stderr.startswith("error: models/run/metrics.jsonl")
     assert said in found.stderr and found.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("stage", ["evaluate", "interventions"])
+def test_a_prompt_without_room_in_the_context_is_named_before_the_first_completion(
+    project: Path, stage: str
+) -> None:
+    problems = tiny.problems(8)
+    longest = tiny.model().config.max_position_embeddings
+    problems[5] = replace(problems[5], prompt=problems[5].prompt * longest)
+    write_problems(project / "data/test.parquet", problems)
+    done = launch(project, stage)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "data/test.parquet: the model's context of " in done.stderr and "1 of 8 prompts" in done.stderr
+    assert "row 5 with " in done.stderr
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize("stage", ["evaluate", "interventions"])
+def test_a_place_that_cannot_be_written_is_named_before_long_work(project: Path, stage: str) -> None:
+    results = project / "reports"
+    results.mkdir()
+    read_only = ["bwrap", "--dev-bind", "/", "/", "--ro-bind", str(results), str(results), "--"]
+    done = launch(project, stage, *read_only)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert done.stderr.strip().splitlines()[-1].startswith("error: reports") and "Read-only" in done.stderr
+    assert not (project / ".scratch/evaluation").exists() and not (project / ".scratch/interventions").exists()
