@@ -130,9 +130,7 @@ def test_a_log_without_accuracies_is_named_in_one_line(project: Path, log: str, 
 
 
 @pytest.mark.parametrize("stage", ["evaluate", "interventions"])
-def test_a_prompt_without_room_in_the_context_is_named_before_the_first_completion(
-    project: Path, stage: str
-) -> None:
+def test_a_prompt_without_room_in_the_context_is_named_before_the_first_completion(project: Path, stage: str) -> None:
     problems = tiny.problems(8)
     longest = tiny.model().config.max_position_embeddings
     problems[5] = replace(problems[5], prompt=problems[5].prompt * longest)
