@@ -12,6 +12,7 @@ from effopd.models.source import adopt, fetch
 from effopd.models.store import save_model
 from effopd.models.tokenizer import byte_tokenizer, character_tokenizer
 from effopd.params.base import BaseParams
+from effopd.params.live import LiveParams
 from effopd.params.model import ModelParams
 from effopd.params.optimizer import OptimizerParams
 from effopd.params.run import RunParams
@@ -36,6 +37,7 @@ def main() -> None:
     model_params = stage.params("model", ModelParams)
     params = stage.params("base", BaseParams)
     optimizer = stage.params("optimizer", OptimizerParams)
+    live = stage.params("live", LiveParams, unused=("tracker",))
     shown = stage.input("data/demonstrations.parquet")
     stage.check_place(MODELS / "base")
     device = set_up(shared)
@@ -61,6 +63,7 @@ def main() -> None:
         tokenizer=tokenizer,
         workspace=workspace,
         live=LOGS / "base",
+        tracker=live.tracker,
         last_step=params.steps,
         kept_steps=[],
     )

@@ -16,6 +16,7 @@ from effopd.files import link_or_copy
 from effopd.models.lora import add_factors
 from effopd.models.store import load_model, load_tokenizer, published
 from effopd.params.engine import EngineParams
+from effopd.params.live import LiveParams
 from effopd.params.optimizer import OptimizerParams
 from effopd.params.rollout import RolloutParams
 from effopd.params.run import RunParams
@@ -51,6 +52,7 @@ class TrainingParams:
     engine: Annotated[EngineParams, Unread("hostfile")]
     rollout: Annotated[RolloutParams, Unread("gpu_memory")]
     trajectory: TrajectoryParams
+    live: Annotated[LiveParams, Unread("tracker")]
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ class Trainee:
             tokenizer=self.tokenizer,
             workspace=workspace,
             live=LOGS / run,
+            tracker=self.params.live.tracker,
             last_step=steps,
             kept_steps=checkpoint_steps(steps, self.params.trajectory.per_octave),
             extra_state=extra_state,

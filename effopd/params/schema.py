@@ -14,6 +14,7 @@ from effopd.params.effopd import EffOPDFreeParams, EffOPDParams
 from effopd.params.engine import EngineParams
 from effopd.params.evaluate import EvaluateParams
 from effopd.params.interventions import InterventionParams
+from effopd.params.live import LiveParams
 from effopd.params.model import ModelParams
 from effopd.params.opd import OPDParams
 from effopd.params.optimizer import OptimizerParams
@@ -39,6 +40,7 @@ class Params(Section):
     engine: EngineParams
     rollout: RolloutParams
     trajectory: TrajectoryParams
+    live: LiveParams
     rl: RLParams
     teacher: TeacherParams
     opd: OPDParams

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
@@ -18,6 +17,7 @@ from effopd.models.store import save_checkpoint
 from effopd.train.clock import Clock
 from effopd.train.costs import Costs, computing_parameters
 from effopd.train.engine import Engine
+from effopd.train.trackers import open_tracker
 from effopd.trajectory.schedule import is_trigger
 from effopd.trajectory.store import open_checkpoint, step_folder
 from effopd.trajectory.workspace import RunState, Workspace
@@ -42,6 +42,7 @@ class Session:
     critic: an engine beside the first whose weights and moments it needs back too; no checkpoint holds them.
     keep: what to do at `kept_steps` instead of writing a checkpoint.
     foresight: makes, of the weights at step 0, what looks at the checkpoints of steps 1, 2, 4, … for the live curves.
+    live: a folder for the live curves. tracker: what else shows them, see `open_tracker`.
     With several ranks each keeps the state of its own shards; the first alone writes logs and checkpoints.
     """
 
@@ -58,12 +59,13 @@ class Session:
         critic: Engine | None = None,
         keep: Callable[[int], None] | None = None,
         foresight: Callable[[Mapping[str, Tensor]], Foresight] | None = None,
+        tracker: str = "tensorboard",
     ) -> None:
         self.kept_steps = kept_steps
         self._keep, self._keeps_elsewhere = keep or self._checkpoint, keep is not None
         self.state = RunState(step=0, tensors={})
         self._engine, self._tokenizer, self._workspace = engine, tokenizer, workspace
-        self._live, self.last_step = live, last_step
+        self._live, self._tracker, self.last_step = live, tracker, last_step
         self._extra_state, self._critic = extra_state or {}, critic
         self._row: dict[str, Any] = {}
         self._times: dict[str, float] = {}
@@ -124,7 +126,7 @@ class Session:
             return nullcontext()
         earlier = self._seen_again() if 0 < self.state.step < self.last_step else {}
         rows = [row | earlier.get(row["step"], {}) for row in self.state.metrics]
-        return _LiveCurves(self._live, rows, self.last_step)
+        return _LiveCurves(self._live, self._tracker, rows, self.last_step)
 
     def _seen_again(self) -> dict[int, dict[str, float]]:
         """What a run that goes on has foreseen before, by step, from its checkpoints."""
@@ -195,29 +197,27 @@ class Session:
 
 
 class _LiveCurves:
-    """``metrics.jsonl``, a line a step, TensorBoard's event file in one folder, and the progress bar."""
+    """``metrics.jsonl``, a line a step, the same in a tracker, and the progress bar."""
 
-    def __init__(self, folder: Path, rows: list[dict[str, Any]], last_step: int) -> None:
-        self._folder, self._rows, self.last_step = folder, rows, last_step
+    def __init__(self, folder: Path, tracker: str, rows: list[dict[str, Any]], last_step: int) -> None:
+        self._folder, self._name, self._rows, self.last_step = folder, tracker, rows, last_step
 
     def __enter__(self) -> _LiveCurves:
         remove(self._folder)
         self._folder.mkdir(parents=True)
         self._lines = (self._folder / "metrics.jsonl").open("w", encoding="utf-8")
-        self._board = SummaryWriter(str(self._folder), flush_secs=5)
+        self._tracker = open_tracker(self._name, self._folder)
         done = len(self._rows)
         self._bar = tqdm(total=self.last_step, initial=done, desc=self._folder.name, unit="step", mininterval=1.0)
         for row in self._rows:
             self._lines.write(canonical_json(row) + "\n")
-            for name, value in row.items():
-                self._board.add_scalar(name, value, row["step"])
+            self._tracker.log(row, row["step"])
         return self
 
     def show(self, step: int, row: dict[str, Any], times: dict[str, float]) -> None:
         self._lines.write(canonical_json({"steps": self.last_step, "step": step, **row, **times}) + "\n")
         self._lines.flush()
-        for name, value in (row | times).items():
-            self._board.add_scalar(name, value, step)
+        self._tracker.log(row | times, step)
         shown = {name: f"{row[name]:.3g}" for name in ("loss", "accuracy") if name in row}
         self._bar.set_postfix(shown, refresh=False)
         self._bar.update()
@@ -225,4 +225,4 @@ class _LiveCurves:
     def __exit__(self, *_: object) -> None:
         self._bar.close()
         self._lines.close()
-        self._board.close()
+        self._tracker.finish()

@@ -34,6 +34,7 @@ READERS: dict[str, set[str]] = {
     "engine.precision": TRAINED | EVALUATED | TAKEN_APART,
     "engine.hostfile": set(),
     "rollout.engine": TRAINED | EVALUATED | TAKEN_APART,
+    "live": set(),
     "rollout.gpu_memory": set(),
     "rollout.max_new_tokens": {"prepare"} | TRAINED | EVALUATED | TAKEN_APART,
     "rollout.mismatch_budget": TRAINED,

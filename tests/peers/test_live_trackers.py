@@ -1,0 +1,56 @@
+"""Live curves of our own runs in each tracker, offline."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from toy import PATHS
+
+LOGGED = """
+import sys
+from pathlib import Path
+from effopd.train.trackers import open_tracker
+folder = Path(sys.argv[2])
+folder.mkdir(parents=True)
+tracker = open_tracker(sys.argv[1], folder)
+for step in (1, 2, 3):
+    tracker.log({"loss": 0.5**step, "sampled_tokens": 64 * step}, step)
+tracker.finish()
+"""
+LOSSES = {1: 0.5, 2: 0.25, 3: 0.125}
+
+
+def logged(root: Path, tracker: str) -> Path:
+    folder = root / "logs/opd-0"
+    places = {"TRACKIO_DIR": str(root / "trackio"), "PYTHONPATH": PATHS}
+    without = {name: value for name, value in os.environ.items() if name != "WANDB_MODE"}
+    command = [sys.executable, "-c", LOGGED, tracker, str(folder)]
+    done = subprocess.run(command, env=without | places, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+def test_tensorboard_has_every_step(tmp_path: Path) -> None:
+    curves = EventAccumulator(str(logged(tmp_path, "tensorboard"))).Reload()
+    assert {one.step: one.value for one in curves.Scalars("loss")} == LOSSES
+
+
+def test_wandb_has_every_step_offline_without_being_told(tmp_path: Path) -> None:
+    (file,) = logged(tmp_path, "wandb").glob("wandb/offline-run-*/*.wandb")
+    kept = file.read_bytes()
+    assert b"opd-0" in kept and all(json.dumps(loss).encode() in kept for loss in LOSSES.values())
+
+
+def test_trackio_has_every_step_under_the_runs_name(tmp_path: Path) -> None:
+    logged(tmp_path, "trackio")
+    with sqlite3.connect(tmp_path / "trackio/effopd.db") as database:
+        rows = database.execute("select run_name, step, metrics from metrics").fetchall()
+    found = {step: json.loads(metrics)["loss"] for name, step, metrics in rows if name == "opd-0"}
+    assert found == pytest.approx(LOSSES)
