@@ -11,17 +11,16 @@ then `python benchmarks/leaderboard.py --root .dvc/tmp/prefect/runs/NAME --world
 from __future__ import annotations
 
 import argparse
-import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import torch
 from rivals import Averaging, Nesterov
+from standings import CONSTANT_RATE, FOUND_RATE, LOSSES, PUBLISHED, RATIOS, draw, page, table
 from tqdm import tqdm
 
 import effopd
@@ -45,11 +44,8 @@ from effopd.train.training import Training
 from effopd.trajectory.workspace import Workspace
 
 REPORT, PAGE = Path("reports/leaderboard.json"), Path("docs/leaderboard.md")
+PICTURE = Path("docs/images/leaderboard.svg")
 SCRATCH = Path(".scratch/leaderboard")
-LOSSES = ("reverse_kl", "sampled")
-RATIOS = (1, 4, 20)
-"""How many times as much as the student the teacher costs a token."""
-CONSTANT_RATE, PUBLISHED, FOUND_RATE = "constant rate", "EffOPD, as the paper describes it", "effopd-free"
 WITH_EVERY_LOSS = (CONSTANT_RATE, PUBLISHED, FOUND_RATE)
 BUILT_IN = "the built-in world"
 CONSTANT = (1e-4, 3e-4, 5e-4, 7e-4, 1e-3, 1.5e-3, 2e-3)
@@ -258,11 +254,6 @@ def row(here: World, policy: Policy, loss: str, replicates: Sequence[int]) -> di
     }
 
 
-def middle(one: Mapping[str, Any], name: str) -> float:
-    """The median over replicates; one that does not arrive is worse than all others."""
-    return median(math.inf if run[name] is None else run[name] for run in one["replicates"])
-
-
 def swept(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What trying every constant rate takes, one update a batch: the sum over them, each to its arrival or its end."""
     tried = [one for one in rows if one["name"] == CONSTANT_RATE and one["updates_per_batch"] == 1]
@@ -272,46 +263,6 @@ def swept(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     ]
     name = f"the sweep: all {len(tried)} constant rates"
     return {**tried[0], "name": name, "learning_rate": None, "replicates": [run | {"spent": run} for run in runs]}
-
-
-def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Markdown: policies of one loss, the fewest batches first."""
-    lines = [
-        "| policy | starts at | updates a batch | batches | sampled tokens | processor seconds | of these searching | "
-        "GFLOP, the teacher 1, 4, 20 times the student |",
-        "| --- | ---: | ---: | --- | ---: | ---: | ---: | --- |",
-    ]
-    for one in sorted(rows, key=lambda one: (middle(one, "steps"), middle(one, "cpu_seconds"))):
-        each = ", ".join("never" if run["steps"] is None else f"{run['steps']:.1f}" for run in one["replicates"])
-        rate = "" if one["learning_rate"] is None else f"{one['learning_rate']:g}"
-        cells = [one["name"], rate, str(one["updates_per_batch"]), each]
-        if middle(one, "steps") < math.inf:
-            spent = [run["spent"] for run in one["replicates"]]
-            searching = median(each["search_cpu_seconds"] / each["cpu_seconds"] for each in spent)
-            cells += [f"{middle(one, 'sampled_tokens'):,.0f}", f"{middle(one, 'cpu_seconds'):.2f}", f"{searching:.0%}"]
-            cells += [", ".join(f"{middle(one, f'flops_{ratio}') / 1e9:,.0f}" for ratio in RATIOS)]
-        else:
-            cells += ["never"] * 4
-        lines.append("| " + " | ".join(cells) + " |")
-    return lines
-
-
-def page(found: Mapping[str, Any], learned: str) -> str:
-    """docs/leaderboard.md: the tables, and what was learned, which is kept as it is."""
-    said = [
-        "# Leaderboard",
-        "",
-        f"What {found['share']:.0%} of OPD's final accuracy takes, by policy: `make leaderboard` after `make repro`.",
-        "Medians over three replicates, but for batches, which are of each. Costs contain searches and validation, and",
-        "leave out the tests of accuracy. A batch is 64 prompts with a completion each.",
-    ]
-    for there in (found, *found["other_worlds"]):
-        for loss in LOSSES:
-            rows = [one for one in there["rows"] if one["loss"] == loss]
-            if rows:
-                target = f"The target is {there['target']:.3f} on {there['problems']} problems."
-                said += ["", f"## Loss `{loss}`, {there['world']}", "", target, "", *table(rows)]
-    return "\n".join(said) + "\n\n" + learned
 
 
 def main() -> None:
@@ -350,6 +301,7 @@ def main() -> None:
     write_json(REPORT, kept)
     heading = "## What was learned"
     learned = PAGE.read_text(encoding="utf-8") if PAGE.exists() else heading
+    write_text(PICTURE, draw(kept))
     write_text(PAGE, page(kept, learned[learned.index(heading) :]))
 
 
