@@ -2,10 +2,12 @@
 
 import ast
 import hashlib
+from functools import cache
 
 
+@cache
 def meaning(source: bytes) -> str:
-    """SHA-256 of the syntax tree. Raises `SyntaxError` for what is no module."""
+    """SHA-256 of the syntax tree, found once for a text. Raises `SyntaxError` for what is no module."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and _documented(node):
