@@ -153,7 +153,7 @@ def build_engine(
         case "torch":
             if engine.activation_checkpointing:
                 checkpoint_activations(model)
-            return TorchEngine(model.to(device), params.optimizer, learning_rate)
+            return TorchEngine(model.to(device), params.optimizer, learning_rate, engine.precision)
         case "deepspeed":
             return DeepSpeedEngine(model, params.optimizer, engine, learning_rate)
 
@@ -176,7 +176,9 @@ def build_sampler(engine: Engine, params: TrainingParams, base: Path, tokenizer:
         )
     if params.engine.name == "deepspeed" and params.engine.zero_stage == 3:
         return CopySampler(load_model(base).to(engine.device), engine.each_weight, tokenizer, rollout.max_new_tokens)
-    return ModelSampler(engine.module, tokenizer, rollout.max_new_tokens)
+    # DeepSpeed's model has the weights that its passes take, or computes in bfloat16 through the wrapper alone
+    autocast = precision if params.engine.name == "torch" else "float32"
+    return ModelSampler(engine.module, tokenizer, rollout.max_new_tokens, autocast)
 
 
 def publish(

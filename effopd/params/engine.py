@@ -27,8 +27,8 @@ class EngineParams(Section):
 
     @model_validator(mode="after")
     def _torch_is_one_process(self) -> EngineParams:
-        if self.name == "torch" and (self.ranks > 1 or self.precision != "float32" or self.offload_optimizer):
-            raise ValueError("the torch engine is one float32 process; ranks, bfloat16 and offload need deepspeed")
+        if self.name == "torch" and (self.ranks > 1 or self.offload_optimizer):
+            raise ValueError("the torch engine is one process; ranks and offload need deepspeed")
         if self.offload_optimizer and self.zero_stage == 0:
             raise ValueError("offload_optimizer needs a zero_stage of 1 or more")
         if self.lora_rank and self.name == "deepspeed" and self.zero_stage == 3:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
+from effopd.models.precision import at_precision
 from effopd.models.tokenizer import decode_completions, encode_prompts, end_tokens
 
 
@@ -72,17 +73,22 @@ class Sampler(Protocol):
 
 @dataclass(frozen=True)
 class ModelSampler:
-    """Samples the very model that is trained: its weights are always the newest."""
+    """Samples the very model that is trained: its weights are always the newest.
+
+    precision: of the engine's passes; weights that these round are rounded once for all tokens of a batch.
+    """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     max_new_tokens: int
+    precision: str = "float32"
 
     def sample(self, prompts: Sequence[str], uniforms_BT: NDArray[np.float64]) -> Rollout:
         training = self.model.training
         self.model.eval()  # activation checkpointing, which works in training alone, would drop the key-value cache
         try:
-            return sample(self.model, self.tokenizer, prompts, self.max_new_tokens, uniforms_BT)
+            with at_precision(self.precision, self.model.device):
+                return sample(self.model, self.tokenizer, prompts, self.max_new_tokens, uniforms_BT)
         finally:
             self.model.train(training)
 

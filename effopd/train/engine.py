@@ -11,6 +11,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from effopd.models.lora import leaping_weights, merged_weights, products
+from effopd.models.precision import at_precision
 from effopd.params.optimizer import OptimizerParams
 
 
@@ -95,13 +96,20 @@ def checkpoint_activations(model: PreTrainedModel) -> None:
 
 
 class TorchEngine:
-    """One process, weights and AdamW moments in float32, constant learning rate."""
+    """One process, weights and AdamW moments in float32, constant learning rate.
+
+    precision: of forward and backward passes, "float32" or "bfloat16"; gradients are summed in float32 in either.
+    """
 
     rank, ranks = 0, 1
 
-    def __init__(self, model: PreTrainedModel, params: OptimizerParams, learning_rate: float) -> None:
+    def __init__(
+        self, model: PreTrainedModel, params: OptimizerParams, learning_rate: float, precision: str = "float32"
+    ) -> None:
         self.model = self.module = model
         self.device = model.device
+        if precision != "float32":
+            model.forward = at_precision(precision, model.device)(model.forward)
         self._max_grad_norm = params.max_grad_norm
         self.parameters: Mapping[str, Tensor] = leaping_weights(model)
         self._weights = dict(model.named_parameters())

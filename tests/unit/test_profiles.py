@@ -86,7 +86,7 @@ def test_profiles_name_the_same_keys_so_that_one_can_follow_another(file: Path) 
         ("  modle: {source: x}", "modle: unknown key (known: run, data"),
         ("  data: {demonstrations: {exampels: 3}}", "data.demonstrations.exampels: unknown key"),
         ("  opd: {loss: kl}", "opd.loss: input should be 'sampled', 'exopd'"),
-        ("  engine: {ranks: 8}", "engine: the torch engine is one float32 process"),
+        ("  engine: {ranks: 8}", "engine: the torch engine is one process"),
         ("  opd: 3", "params.opd: input should be a valid dictionary"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ RUNS: dict[str, Callable[[Lab], Trained]] = {
     "opd": lambda lab: lab.opd(OPD),
     "effopd": lambda lab: lab.effopd(EFFOPD, SLOW_OPD),
     "effopd-free": lambda lab: lab.effopd(FREE, with_values(SLOW_OPD, updates_per_batch=2, loss="reverse_kl")),
+    "rl in bfloat16": lambda lab: replace(lab, precision="bfloat16").rl(RL),
+    "effopd in bfloat16": lambda lab: replace(lab, precision="bfloat16").effopd(EFFOPD, SLOW_OPD),
     "effopd-random": lambda lab: lab.effopd(with_values(EFFOPD, direction="random", triggers=3), SLOW_OPD),
 }
 

@@ -250,6 +250,7 @@ class Lab:
     critic: Callable[[], PreTrainedModel] = field(default=lambda: make_critic(guesser()))
     optimizer: OptimizerParams = OPTIMIZER
     loss_chunk: int = 0
+    precision: str = "float32"
     pool: list[Problem] = field(default_factory=problems)
 
     def open(
@@ -273,7 +274,7 @@ class Lab:
         )
 
     def training(self, engine: TorchEngine, session: Session) -> Training:
-        sampler = ModelSampler(engine.module, tokenizer(), LENGTH)
+        sampler = ModelSampler(engine.module, tokenizer(), LENGTH, self.precision)
         micro_batch = self.optimizer.micro_batch
         return Training(engine, sampler, self.pool, session, SEED, micro_batch, loss_chunk=self.loss_chunk)
 
@@ -289,7 +290,7 @@ class Lab:
         search: Search | None = None,
     ) -> Trained:
         """OPD for `params.steps` steps, or EffOPD for `effopd.steps`."""
-        engine = TorchEngine(self.student(), self.optimizer, params.learning_rate)
+        engine = TorchEngine(self.student(), self.optimizer, params.learning_rate, self.precision)
         if effopd is not None:
             search = self.leaps(effopd, engine, params.learning_rate)
         session = self.open(engine, effopd.steps if effopd else params.steps, key, search.state if search else None)
@@ -299,7 +300,8 @@ class Lab:
         return self.publish(engine, session)
 
     def leaps(self, params: EffOPDParams, engine: TorchEngine, rate: float) -> Leaps:
-        sampler, validation = ModelSampler(engine.module, tokenizer(), LENGTH), problems(4, seed=1)
+        sampler = ModelSampler(engine.module, tokenizer(), LENGTH, self.precision)
+        validation = problems(4, seed=1)
         chunk = self.loss_chunk
         return Leaps(params, engine, sampler, validation, seed=SEED, learning_rate=rate, loss_chunk=chunk)
 
@@ -307,10 +309,10 @@ class Lab:
         return self.opd(opd, params)
 
     def rl(self, params: RLParams = RL, key: str = "k" * 16) -> Trained:
-        engine = TorchEngine(self.student(), self.optimizer, params.learning_rate)
+        engine = TorchEngine(self.student(), self.optimizer, params.learning_rate, self.precision)
         critic, train = None, reinforce
         if params.algorithm == "ppo":
-            critic = TorchEngine(self.critic(), self.optimizer, params.critic_learning_rate)
+            critic = TorchEngine(self.critic(), self.optimizer, params.critic_learning_rate, self.precision)
             train = partial(reinforce_with_critic, critic)
         session = self.open(engine, params.steps, key, critic=critic)
         train(self.training(engine, session), self.reference(), params)
