@@ -30,7 +30,7 @@ MECHANISM := -S interventions.methods=[opd,effopd] -S interventions.samples=8 \
              -S interventions.bottom_percent=[99,90,75,50]
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro tidy test test-engines peers test-peers test-light test-prefect test-fast lint format deps house leaderboard lock flow mechanism ui curves clean
+.PHONY: help setup repro tidy test test-engines peers test-peers test-light test-prefect test-fast lint format deps house leaderboard bench lock flow mechanism ui curves clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -72,7 +72,7 @@ $(ENGINES)/.ready: requirements.lock requirements-engines.lock pyproject.toml
 
 peers: $(PEERS)/.ready  ## TRL, its trainers and trackers for CPUs, in an environment of its own, .venv-peers
 
-test-peers: peers  ## the callback under transformers' and TRL's real trainers
+test-peers: peers $(READY)  ## the callback under transformers' and TRL's real trainers, and the benchmarks beside theirs
 	$(PEERS)/bin/python -m pytest tests/peers
 
 $(PEERS)/.ready: requirements.lock requirements-peers.lock pyproject.toml
@@ -115,6 +115,9 @@ deps: $(READY)  ## write each stage's imports into dvc.yaml
 
 leaderboard: $(READY)  ## what the target takes in the built-in world, by policy: docs/leaderboard.md; an hour or two, after make repro
 	python benchmarks/leaderboard.py
+
+bench: $(READY) peers  ## ours against TRL, transformers, WeightWatcher, math-verify and DVC, in turns: docs/benchmarks.md; after make repro
+	python -m benchmarks.bench
 
 house: $(READY)  ## draw rooms and arrows from the code into docs/architecture.md
 	python docs/house.py
