@@ -30,7 +30,7 @@ MECHANISM := -S interventions.methods=[opd,effopd] -S interventions.samples=8 \
              -S interventions.bottom_percent=[99,90,75,50]
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro tidy test test-engines peers test-peers test-light test-prefect test-fast lint format deps house leaderboard bench lock flow mechanism ui curves clean
+.PHONY: help setup repro tidy test test-engines peers test-peers test-light test-prefect test-fast lint format deps house leaderboard bench bench-gpu lock flow mechanism ui curves clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -118,6 +118,9 @@ leaderboard: $(READY)  ## what the target takes in the built-in world, by policy
 
 bench: $(READY) peers  ## ours against TRL, transformers, WeightWatcher, math-verify and DVC, in turns: docs/benchmarks.md; after make repro
 	python -m benchmarks.bench
+
+bench-gpu:  ## steps of Qwen3-0.6B's shape on one GPU, in six minutes, with the python that has a torch for it
+	$(or $(GPU_PYTHON),python3) benchmarks/gpu.py
 
 house: $(READY)  ## draw rooms and arrows from the code into docs/architecture.md
 	python docs/house.py
