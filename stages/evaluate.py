@@ -49,7 +49,8 @@ def main(method: Method, replicate: Replicate = None, rate: Rate = None) -> None
         checkpoint = step_folder(trained, step)
         row_file = done / hash_path(checkpoint) / f"{'ends' if step in ends else 'between'}.json"
         if not row_file.exists():
-            policy.put(read_checkpoint(trained, step))
+            if step != steps[0]:  # it was opened with these
+                policy.put(read_checkpoint(trained, step))
             draw = partial(
                 grade,
                 policy,

@@ -37,7 +37,8 @@ from effopd.files import (
     temporary_near,
     touched,
 )
-from effopd.params.section import ParamsError, Section, parse, read_yaml
+from effopd.params.reading import parse_yaml, read_bytes
+from effopd.params.section import ParamsError, Section, parse
 from stages import ROOT, SOURCES, guard
 from stages.meaning import meaning, means_the_same
 
@@ -70,7 +71,8 @@ class Stage:
         self._params: dict[str, Any] = {}
         self._inputs: dict[Path, tuple[str, dict[str, Mark]]] = {}
         self._outputs: dict[Path, TemporaryDirectory[str]] = {}
-        self._values = read_yaml(PARAMS)
+        self._text = read_bytes(PARAMS)
+        self._values = parse_yaml(self._text, PARAMS)
         # Imported by name because it is no part of what the results depend on: it can stop a stage, never change one.
         importlib.import_module("effopd.params.schema").check(self._values, PARAMS)
         remove_left_behind(SCRATCH, below=True)
@@ -173,7 +175,8 @@ class Stage:
 
     def _edited(self) -> str | None:
         """What has other params, or code of another meaning, than at the start."""
-        values = read_yaml(PARAMS)
+        text = read_bytes(PARAMS)
+        values = self._values if text == self._text else parse_yaml(text, PARAMS)
         for key, before in self._params.items():
             section, _, name = key.partition(".")
             keys = values.get(section)

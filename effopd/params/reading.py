@@ -34,22 +34,33 @@ class ParamsError(ValueError):
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """The sections of a YAML file. Raises `ParamsError` in one line."""
+    return parse_yaml(read_bytes(path), path)
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file of a size that people write. Raises `ParamsError` in one line."""
     try:
         with path.open("rb") as stream:
             content = stream.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise ParamsError(f"{path}: larger than {MOST_BYTES >> 20} MiB")
+    except FileNotFoundError:
+        raise ParamsError(f"{path}: no such file") from None
+    except OSError as error:
+        raise ParamsError(f"{path}: cannot be read ({error.strerror})") from None
+    if len(content) > MOST_BYTES:
+        raise ParamsError(f"{path}: larger than {MOST_BYTES >> 20} MiB")
+    return content
+
+
+def parse_yaml(content: bytes, path: Path) -> dict[str, Any]:
+    """As `read_yaml`, of what was read from `path`."""
+    try:
         text = content.decode("utf-8")
         _check_size(text, path)
         values = YAML(typ="safe", pure=True).load(text)
-    except FileNotFoundError:
-        raise ParamsError(f"{path}: no such file") from None
     except (YAMLError, ValueError, RecursionError, OverflowError) as error:  # ValueError: a 13th month, bytes
         if isinstance(error, ParamsError):
             raise
         raise ParamsError(f"{path}: not valid YAML: {one_line(error, 300)}") from None
-    except OSError as error:
-        raise ParamsError(f"{path}: cannot be read ({error.strerror})") from None
     if not isinstance(values, dict):
         raise ParamsError(f"{path}: expected sections at the top level, found {type(values).__name__}")
     check_values(values, path)
