@@ -24,7 +24,7 @@ from effopd.trajectory import layout
 from stages import harness, seconds, timing
 from stages.distilling import DistillingParams
 from stages.harness import Stage, StageError
-from stages.meaning import means_the_same
+from stages.meaning import meaning, means_the_same
 from stages.rl import RLStageParams
 from stages.training import TrainingParams, build_engine
 
@@ -134,6 +134,23 @@ def test_outputs_show_when_all_are_there_and_nothing_has_changed(begun: Stage) -
     assert made() == {"old.txt": "old"}
     begun.publish()
     assert made() == {"old.txt": "new", "folder/new.txt": "new"}
+
+
+def test_params_that_are_as_they_were_are_not_parsed_again(begun: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(harness, "parse_yaml")
+    begun.publish()
+    assert made()["old.txt"] == "new"
+
+
+def test_code_is_taken_apart_once_however_often_it_is_asked_what_it_means(
+    begun: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(harness, "ROOT", Path.cwd())
+    begun.key()
+    before = meaning.cache_info().misses
+    begun.key("another purpose")
+    begun.decided_by()
+    assert meaning.cache_info().misses == before
 
 
 EDITS: dict[str, Callable[[], object]] = {
