@@ -66,7 +66,7 @@ ROWS = (
         "opd",
         "OPD step",
         (Side("ours", "ours"), Side("TRL's DistillationTrainer", "theirs", PEERS)),
-        turns=16,
+        turns=12,
         trained=True,
     ),
     Row(
@@ -80,7 +80,7 @@ ROWS = (
         "rollouts",
         "256 greedy completions",
         (Side("ours", "ours"), Side("transformers' generate", "theirs")),
-        turns=10,
+        turns=8,
         trained=True,
     ),
     Row(
@@ -93,13 +93,13 @@ ROWS = (
         "grading",
         "200 mathematical verdicts",
         (Side("ours", "ours"), Side("math-verify", "theirs", PEERS)),
-        turns=6,
+        turns=5,
     ),
     Row(
         "pipeline",
         "25 stages with nothing to do",
         (Side("dvc repro", "ours"), Side("dvc status", "status"), Side("the flow", "flow")),
-        turns=4,
+        turns=3,
     ),
 )
 

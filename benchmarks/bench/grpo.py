@@ -32,7 +32,7 @@ def theirs(options: Options, turns: Turns) -> None:
 
     params = settings(options)
     completions = params.rl.prompts_per_step * params.rl.group_size
-    micro_batch = min(MICRO_BATCH, completions)
+    micro_batch = min(params.optimizer.micro_batch, completions)
     trainer = GRPOTrainer(
         model=student(options),
         reward_funcs=reward,
@@ -48,9 +48,6 @@ def theirs(options: Options, turns: Turns) -> None:
         **trainer_data(options, turns),
     )
     trainer.train()
-
-
-MICRO_BATCH = 64  # the faster for TRL of 32, 64, 128 and 512
 
 
 def reward(prompts: list[str], completions: list[str], answer: list[str], task: list[str], **_: Any) -> list[float]:
