@@ -86,7 +86,12 @@ ROWS = (
     Row(
         "spectra",
         "Singular values of one layer's update, of Qwen3-0.6B's shapes",
-        (Side("ours", "ours"), Side("torch's svdvals", "by_svd"), Side("WeightWatcher", "by_weightwatcher", PEERS)),
+        (
+            Side("ours", "ours"),
+            Side("torch's svdvals", "by_svdvals"),
+            Side("torch's svd", "by_svd"),
+            Side("WeightWatcher", "by_weightwatcher", PEERS),
+        ),
         turns=3,
     ),
     Row(

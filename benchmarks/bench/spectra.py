@@ -1,4 +1,4 @@
-"""The singular values of an update of Qwen3-0.6B's shapes, a layer at a turn: ours, by SVD, and by WeightWatcher.
+"""Singular values of an update of Qwen3-0.6B's shapes, a layer at a turn: ours, torch's and WeightWatcher's.
 
 The update is planted: its singular values fall off by a power law. Figures of Table 1 are made of all of them.
 """
@@ -35,8 +35,15 @@ def ours(options: Options, turns: Turns) -> None:
     repeat(options, turns, lambda updates: {name: spectrum(update) for name, update in updates.items()})
 
 
-def by_svd(options: Options, turns: Turns) -> None:
+def by_svdvals(options: Options, turns: Turns) -> None:
     repeat(options, turns, lambda updates: {name: torch.linalg.svdvals(update) for name, update in updates.items()})
+
+
+def by_svd(options: Options, turns: Turns) -> None:
+    def spectrum(update_MN: Tensor) -> Tensor:
+        return torch.linalg.svd(update_MN, full_matrices=False).S
+
+    repeat(options, turns, lambda updates: {name: spectrum(update) for name, update in updates.items()})
 
 
 def by_weightwatcher(options: Options, turns: Turns) -> None:
