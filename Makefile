@@ -119,7 +119,7 @@ leaderboard: $(READY)  ## what the target takes in the built-in world, by policy
 bench: $(READY) peers  ## ours against TRL, transformers, WeightWatcher, math-verify and DVC, in turns: docs/benchmarks.md; after make repro
 	python -m benchmarks.bench
 
-bench-gpu:  ## steps of Qwen3-0.6B's shape on one GPU, in six minutes, with the python that has a torch for it
+bench-gpu:  ## steps of Qwen3-0.6B's shape on one GPU, by the python that has a torch for it: docs/benchmarks.md
 	$(or $(GPU_PYTHON),python3) benchmarks/gpu.py
 
 house: $(READY)  ## draw rooms and arrows from the code into docs/architecture.md

@@ -1,4 +1,4 @@
-"""Training steps of real sizes on one GPU, in less than six minutes: `make bench-gpu`, or
+"""Training steps of real sizes on one GPU: `make bench-gpu`, or
 
     python benchmarks/gpu.py [--toy] [--device cuda] [--out reports/bench-gpu.json]
 
