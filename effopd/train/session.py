@@ -203,8 +203,6 @@ class _LiveCurves:
         self._folder, self._name, self._rows, self.last_step = folder, tracker, rows, last_step
 
     def __enter__(self) -> _LiveCurves:
-        from torch.utils.tensorboard import SummaryWriter  # which the loss and the engines do without
-
         remove(self._folder)
         self._folder.mkdir(parents=True)
         self._lines = (self._folder / "metrics.jsonl").open("w", encoding="utf-8")
