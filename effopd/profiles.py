@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import Field
 from ruamel.yaml import YAML
+from ruamel.yaml.scalarstring import PlainScalarString
 
 from effopd.files import DataError, write_text
 from effopd.params.schema import Params, check_file
@@ -63,9 +64,9 @@ def with_profile(name: str, folder: Path, file: Path) -> tuple[str, Params, list
     check_file(file)
     path = folder / f"{name}.yaml"
     yaml = YAML()
-    yaml.width, yaml.preserve_quotes = 4096, True
+    yaml.width, yaml.preserve_quotes, yaml.default_flow_style = 4096, True, False
     document = yaml.load(file.read_text(encoding="utf-8"))
-    overlay = yaml.load(path.read_text(encoding="utf-8"))["params"]  # with each number as it is written there
+    overlay = YAML().load(path.read_text(encoding="utf-8"))["params"]  # with each number as it is written there
     changes = list(_put(document, overlay, path))
     text = io.StringIO()
     yaml.dump(document, text)
@@ -105,5 +106,14 @@ def _put(document: Any, overlay: Mapping[str, Any], path: Path, prefix: str = ""
         if isinstance(before, Mapping) and before and isinstance(value, Mapping):
             yield from _put(before, value, path, f"{key}.")
         elif before != value:
-            document[name] = value
+            document[name] = _plain(value)
             yield Change(key, before, value)
+
+
+def _plain(value: Any) -> Any:
+    """Without the layout of its own file: an item a line, and no quotes but where they are needed."""
+    if isinstance(value, Mapping):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return PlainScalarString(value) if isinstance(value, str) else value

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dvc.utils.hydra import apply_overrides
 from test_cli import run
 
 from effopd.params.schema import check_file
@@ -42,13 +43,29 @@ def test_a_profile_makes_a_valid_file_and_keeps_its_comments(file: Path, name: s
     after = file.read_text()
     assert check_file(file) == params and changes
     assert comments(after) == comments(before)
-    old, new = before.splitlines(), after.splitlines()
-    assert len(old) == len(new)
-    touched = {change.key.rpartition(".")[2] for change in changes}
-    for was, now in zip(old, new, strict=True):
-        assert was == now or now.split(":")[0].strip() in touched, now
+    old, touched = set(before.splitlines()), {change.key.rpartition(".")[2] for change in changes}
+    for line in after.splitlines():
+        assert line in old or line.split(":")[0].strip() in touched or line.startswith("  - "), line
     for section, keys in read_yaml(PROFILES / f"{name}.yaml")["params"].items():
         assert keys.items() <= read_yaml(file)[section].items()
+
+
+@pytest.mark.parametrize("name", ["", *NAMES])
+def test_dvc_changes_one_line_for_one_value(file: Path, name: str) -> None:
+    if name:
+        apply_profile(name, PROFILES, file)
+    before = file.read_text()
+    apply_overrides(str(file), ["run.seed=43"])  # what `dvc exp run -S` does
+    assert file.read_text() == before.replace("seed: 42  ", "seed: 43  ")
+
+
+@pytest.mark.parametrize("items", ["[0, 1]", "\n  - 0\n  - 1", "\n    - 0\n    - 1", "  # two\n  - 0\n  # and\n  - 1"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_profile_goes_over_a_file_however_its_lists_are_written(file: Path, name: str, items: str) -> None:
+    written = re.sub(r"replicates:(.*)\n  - 0\n  - 1\n  - 2", f"replicates: {items}", file.read_text())
+    file.write_text(re.sub("''", '""', written))
+    params, _ = apply_profile(name, PROFILES, file)
+    assert check_file(file) == params and params.run.replicates == [0]
 
 
 @pytest.mark.parametrize("name", NAMES)
