@@ -58,7 +58,9 @@ def load_model(path: Path, precision: str = "float32") -> PreTrainedModel:
 def load_tokenizer(path: Path) -> PreTrainedTokenizerBase:
     """The tokenizer in a model folder. Raises `DataError` naming the folder when it is missing or damaged."""
     with _naming(path, "tokenizer"):
-        return AutoTokenizer.from_pretrained(path, trust_remote_code=False, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False, local_files_only=True)
+        tokenizer("a")  # a value of the wrong type, or a token that is missing, shows when a text is read
+        return tokenizer
 
 
 def save_model(path: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:

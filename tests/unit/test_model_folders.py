@@ -335,3 +335,17 @@ def test_a_tokenizer_that_cannot_be_read_is_one_line(folder: Path, content: str)
     with pytest.raises(DataError, match=r"saved: the tokenizer cannot be loaded \(") as caught:
         load_tokenizer(folder)
     assert "\n" not in str(caught.value)
+
+
+def test_a_tokenizer_that_opens_and_cannot_read_a_text_is_one_line(folder: Path) -> None:
+    model = json.loads((folder / "tokenizer.json").read_text())["model"]
+    faults = {
+        "tokenizer_config.json": {"model_max_length": "x"},
+        "tokenizer.json": {"model": model | {"vocab": {}}},  # not even a token for what it does not know
+    }
+    for file, fault in faults.items():
+        before = (folder / file).read_text()
+        edit(folder / file, **fault)
+        with pytest.raises(DataError, match=r"saved: the tokenizer cannot be loaded \("):
+            load_tokenizer(folder)
+        (folder / file).write_text(before)
