@@ -30,7 +30,7 @@ MECHANISM := -S interventions.methods=[opd,effopd] -S interventions.samples=8 \
              -S interventions.bottom_percent=[99,90,75,50]
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro tidy test test-engines peers test-peers test-light test-prefect test-fast lint format deps house leaderboard bench bench-gpu lock flow mechanism ui curves clean
+.PHONY: help setup repro tidy test test-engines peers test-peers test-light test-prefect test-fast lint format deps house leaderboard bench bench-gpu lock flow mechanism ui curves clean trial
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -97,6 +97,9 @@ $(PREFECT)/.ready: requirements-prefect.lock
 	$(PYTHON) -m venv $(PREFECT)
 	$(PREFECT)/bin/python -m pip install --quiet --no-deps --requirement requirements-prefect.lock
 	@touch $@
+
+trial: $(READY)  ## kills, edits, random faults and hostile programs in numbers, in one table: an hour; PARTS="edits grader" for some
+	PYTHONPATH=.:tests:tests/unit:pipeline/tests python tests/trial $(PARTS)
 
 test-fast: $(READY)  ## the fast tests alone
 	pytest $(WORKERS) -m "not slow"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from dvc_example import DVC_YAML, PARAMS_YAML, WORK_PY
+from dvc_example import make_example
 from dvc_project import Project, clean_environment  # noqa: F401  (a fixture for every test)
 from served import Server, deploy, served
 
@@ -38,21 +38,7 @@ def dvc() -> Iterator[DvcProcess]:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The example project after one `dvc repro` and one commit. Never used directly: `project` is a copy of it."""
-    project = Project(tmp_path_factory.mktemp("finished") / "project")
-    project.write("dvc.yaml", DVC_YAML)
-    project.write("params.yaml", PARAMS_YAML)
-    project.write("work.py", WORK_PY)
-    project.write("raw.txt", "some data\n")
-    project.write("words.txt", "some words\n")
-    project.write("code/a.py", "A = 1\n")
-    project.write("code/b.py", "B = 1\n")
-    project.write(".gitignore", "/logs/\n/.scratch/\n")
-    project.write(".dvcignore", "/logs/\n/.scratch/\n")
-    project.git("init", "-q", "-b", "main")
-    project.dvc("init", "-q")
-    project.dvc("repro", "-q")
-    project.commit("first results")
-    return project
+    return make_example(tmp_path_factory.mktemp("finished") / "project")
 
 
 @pytest.fixture

@@ -1,5 +1,9 @@
 """A small real DVC project that knows nothing of machine learning."""
 
+from pathlib import Path
+
+from dvc_project import Project
+
 DVC_YAML = """\
 stages:
   prepare:
@@ -87,3 +91,22 @@ elif verb == "report":
     scores = [json.loads(pathlib.Path(name).read_text())["score"] for name in args[:-1]]
     pathlib.Path(args[-1]).write_text(f"<h1>{params['report']['title']}</h1>{scores}")
 """
+
+
+def make_example(root: Path) -> Project:
+    """The project at `root`, after one `dvc repro` and one commit."""
+    project = Project(root)
+    project.write("dvc.yaml", DVC_YAML)
+    project.write("params.yaml", PARAMS_YAML)
+    project.write("work.py", WORK_PY)
+    project.write("raw.txt", "some data\n")
+    project.write("words.txt", "some words\n")
+    project.write("code/a.py", "A = 1\n")
+    project.write("code/b.py", "B = 1\n")
+    project.write(".gitignore", "/logs/\n/.scratch/\n")
+    project.write(".dvcignore", "/logs/\n/.scratch/\n")
+    project.git("init", "-q", "-b", "main")
+    project.dvc("init", "-q")
+    project.dvc("repro", "-q")
+    project.commit("first results")
+    return project

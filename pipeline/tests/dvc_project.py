@@ -16,16 +16,22 @@ import yaml
 import pipeline  # noqa: F401  (switches usage reporting off before anything else imports DVC or Prefect)
 
 
+def environment_of_its_own(site: Path) -> dict[str, str]:
+    """`python` is this interpreter, git knows a name, and DVC's hash database is in the folder `site`."""
+    return {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "DVC_SITE_CACHE_DIR": str(site),
+        **{f"GIT_{role}_NAME": "tester" for role in ("AUTHOR", "COMMITTER")},
+        **{f"GIT_{role}_EMAIL": "tester@example.org" for role in ("AUTHOR", "COMMITTER")},
+    }
+
+
 @pytest.fixture(scope="session", autouse=True)
 def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """`python` is this interpreter, git knows a name, and DVC's hash database stays inside the test's folder."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
         patch.delenv("TQDM_DISABLE", raising=False)  # what unit tests set for themselves; bars tell where a run began
-        patch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path_factory.mktemp("site")))
-        for role in ("AUTHOR", "COMMITTER"):
-            patch.setenv(f"GIT_{role}_NAME", "tester")
-            patch.setenv(f"GIT_{role}_EMAIL", "tester@example.org")
+        for name, value in environment_of_its_own(tmp_path_factory.mktemp("site")).items():
+            patch.setenv(name, value)
         yield
 
 
