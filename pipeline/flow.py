@@ -7,9 +7,10 @@ from uuid import UUID
 
 from prefect import flow, get_client
 from prefect.client.schemas.objects import State
+from prefect.exceptions import Pause
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
-from prefect.states import Cancelled, Completed, Failed
+from prefect.states import Completed, Failed
 
 from pipeline.artifacts import (
     LivePicture,
@@ -26,11 +27,12 @@ from pipeline.copies import check_identity, prepare_copy, save_experiment, sweep
 from pipeline.dvc_process import DvcProcess, taken
 from pipeline.errors import PipelineError
 from pipeline.ghosts import alive
+from pipeline.orders import ends_with_its_worker, watch_for_orders
 from pipeline.outcome import Outcome
 from pipeline.quick import end_without_heartbeat
 from pipeline.quiet import end_without_traceback
 from pipeline.request import Request, read_request
-from pipeline.runner import Runner, watch_for_cancellation
+from pipeline.runner import Runner
 from pipeline.settings import read_settings
 from pipeline.stage import StageResult
 from pipeline.workspace import CANCELLED, Workspace, choose_workspace, exclusive
@@ -64,7 +66,7 @@ def repro(
         workspace: Folder of the DVC project.
     """
     root, run = Path(workspace).resolve(), UUID(flow_run.id)
-    with alive(root, run), watch_for_cancellation(run, get_run_logger().warning) as cancelled:
+    with alive(root, run), ends_with_its_worker(run), watch_for_orders(run, get_run_logger().warning) as order:
         try:
             request = read_request(
                 workspace,
@@ -77,10 +79,12 @@ def repro(
                 share=share,
             )
             tell_in_name(request, run)
-            state = reproduce(request, cancelled)
+            state = reproduce(request, order.stop)
         except PipelineError as error:  # a user's mistake needs one line, not a traceback
             state = Failed(message=str(error))
-    return Cancelled(message="Stopped on request; the next run goes on from here.") if cancelled.is_set() else state
+    if order.suspended:
+        raise Pause(state=order.end)  # Prefect's way to end here and to be started again when it is resumed
+    return order.end or state
 
 
 # Flat values are JSON already; Prefect would import FastAPI to make sure.

@@ -1,7 +1,6 @@
 """Turn a plan into Prefect tasks: start each stage as soon as all that it needs is done, and note how it ended."""
 
 import contextlib
-import contextvars
 import functools
 import queue
 import re
@@ -11,9 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
-from prefect import Task, get_client
+from prefect import Task
 from prefect.cache_policies import NO_CACHE
-from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import State, StateDetails
 from prefect.futures import PrefectFuture
 from prefect.logging import get_run_logger
@@ -28,7 +26,6 @@ from pipeline.request import Request
 from pipeline.stage import StageResult, run_stage
 from pipeline.workspace import Workspace
 
-POLL = 2.0  # seconds between two questions to the server whether the run is to be cancelled
 LOST_TRIES = 12  # how often a task that Prefect dropped is submitted again
 LOST_PAUSE = 5.0  # seconds before that
 # What DVC advises the user to do by hand after every single stage.
@@ -239,36 +236,3 @@ class Runner:
         if result.outcome is Outcome.CACHED and forecast.expected is not Expected.CACHED:
             return f"inputs came out the same ({forecast.reason})"
         return forecast.reason
-
-
-@contextlib.contextmanager
-def watch_for_cancellation(flow_run_id: UUID, say: Callable[[str], None]) -> Iterator[threading.Event]:
-    """An event that is set soon after somebody cancels the flow run, also where no worker delivers a signal.
-
-    The server is asked at once, now and then, and when the block has ended: once a run is cancelling, Prefect accepts
-    no other end than Cancelled.
-    """
-    cancelled, ended = threading.Event(), threading.Event()
-
-    def ask() -> None:
-        client: SyncPrefectClient | None = None
-        last = False
-        while True:
-            with contextlib.suppress(Exception):  # the server may be away for a while
-                client = client or get_client(sync_client=True)
-                state = client.read_flow_run(flow_run_id).state
-                if state is not None and (state.is_cancelling() or state.is_cancelled()):
-                    cancelled.set()  # before anything is said: where nobody reads what is said, this thread ends there
-                    say("the run was cancelled, stopping its stages")
-                    return
-            if last:
-                return
-            last = ended.wait(POLL)
-
-    thread = threading.Thread(target=contextvars.copy_context().run, args=(ask,), daemon=True)
-    thread.start()
-    try:
-        yield cancelled
-    finally:
-        ended.set()
-        thread.join(timeout=5)

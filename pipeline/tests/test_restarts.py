@@ -91,7 +91,8 @@ def test_a_run_that_ended_with_the_server_does_not_go_on_as_a_ghost(kept: Projec
                 assert not {"Running", "Pending"} & set(server.tasks(run).values())
             ended.append(run := server.start())
             wait_until(lambda run=run: server.tasks(run).get("train@0") == "Running")
-            family = psutil.Process(server.process).children(recursive=True)
+            started = psutil.Process(server.process)
+            family = [started, *started.children(recursive=True)]
             family += [psutil.Process(pid) for pid in stage_processes(kept.root)]
             if killed:
                 said = {one: {Path(word).name for word in one.cmdline()} for one in family}

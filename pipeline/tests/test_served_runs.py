@@ -1,5 +1,6 @@
 """Runs of the deployment behind `pipeline ui`: overrides, cancelling and resuming, two at once, a lost server."""
 
+import datetime
 import json
 import os
 import shutil
@@ -102,6 +103,29 @@ def alone(project: Project, server: Server) -> Iterator[tuple["subprocess.Popen[
             yield process, running()[0]
         finally:
             process.terminate()
+
+
+def test_a_suspended_run_stops_its_stages_and_goes_on_from_there_when_it_is_resumed(
+    project: Project, server: Server
+) -> None:
+    project.set_param("train", "steps", 9)
+    project.write("hold", "training waits half way\n")
+    run = server.start()
+    scratch = [project.root / f".scratch/models/run-{seed}" for seed in (0, 1)]
+    wait_until(lambda: all(path.exists() and path.read_text() == "3" for path in scratch))
+    later = (datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=5)).isoformat()
+    suspended = {"type": "PAUSED", "name": "Suspended"}  # as the page sends it
+    server.post(
+        f"flow_runs/{run}/set_state",
+        state=suspended | {"state_details": {"pause_timeout": later, "pause_reschedule": True}},
+    )
+    wait_until(lambda: not stage_processes(project.root), 20)
+    wait_until(lambda: no_locks(project), 20)
+    assert server.state(run)[0] == "Suspended"
+    (project.root / "hold").unlink()
+    server.post(f"flow_runs/{run}/resume")
+    assert server.finished(run) == ("Completed", "5 RAN, 2 CACHED")
+    assert server.said(run).count("resumed at step 3") == 2
 
 
 def test_a_cancel_is_heeded_by_a_run_that_waits_for_the_workspace(project: Project, server: Server) -> None:
