@@ -30,7 +30,7 @@ MECHANISM := -S interventions.methods=[opd,effopd] -S interventions.samples=8 \
              -S interventions.bottom_percent=[99,90,75,50]
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro tidy test test-engines peers test-peers test-light test-prefect test-fast lint format deps house leaderboard bench bench-gpu lock flow mechanism ui curves clean trial
+.PHONY: help setup repro tidy test test-engines peers test-peers test-light test-prefect test-fast lint format deps house leaderboard bench bench-gpu lock flow mechanism ui curves clean trial pictures
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -91,7 +91,7 @@ test-light: $(READY)  ## the wheel alone, without DVC, Prefect or engines, in an
 	LIGHT=$(LIGHT) pytest tests/light
 
 test-prefect: $(READY) $(PREFECT)/.ready  ## newest Prefect in an environment of its own, .venv-prefect, over DVC and stages in .venv
-	PREFECT_PYTHON=$(PREFECT)/bin/python pytest $(patsubst %,pipeline/tests/test_%.py,in_browser mistakes served_runs)
+	PREFECT_PYTHON=$(PREFECT)/bin/python pytest $(patsubst %,pipeline/tests/test_%.py,in_browser mistakes restarts served_runs)
 
 $(PREFECT)/.ready: requirements-prefect.lock
 	$(PYTHON) -m venv $(PREFECT)
@@ -124,6 +124,9 @@ bench: $(READY) peers  ## ours against TRL, transformers, WeightWatcher, math-ve
 
 bench-gpu:  ## steps of Qwen3-0.6B's shape on one GPU, by the python that has a torch for it: docs/benchmarks.md
 	$(or $(GPU_PYTHON),python3) benchmarks/gpu.py
+
+pictures: $(READY)  ## the pictures of docs/prefect.md, from FOLDER, a copy of this project in which everything is up to date
+	PYTHONPATH=.:pipeline/tests python docs/pictures.py $(FOLDER)
 
 house: $(READY)  ## draw rooms and arrows from the code into docs/architecture.md
 	python docs/house.py

@@ -117,11 +117,11 @@ def test_two_workspaces_have_servers_and_runs_of_their_own(
     monkeypatch.setenv("CALLS", "calls")  # a file beside which stage of which workspace has run
     with served(first, None) as one, served(second, None) as other:
         assert folder(first.root).joinpath("home/prefect.db").exists()
-        runs = [(server, server.start(targets="notes", force=True)) for _ in range(3) for server in (one, other)]
-        assert [server.finished(run) for server, run in runs] == [("Completed", "1 RAN")] * 6
+        runs = [(server, server.start(targets="notes", force=True)) for _ in range(5) for server in (one, other)]
+        assert [server.finished(run) for server, run in runs] == [("Completed", "1 RAN")] * 10
         for server, project in ((one, first), (other, second)):
-            assert len(server.post("flow_runs/filter")) == 3
-            assert calls(project) == 3
+            assert len(server.post("flow_runs/filter")) == 5
+            assert calls(project) == 5
 
 
 def ui(project: Project, **environment: str) -> "subprocess.CompletedProcess[str]":
