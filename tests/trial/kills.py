@@ -121,7 +121,7 @@ GRADER = """\
 import json
 from effopd.tasks.code import CodeTests, verify_all
 from effopd.tasks.problems import Problem
-problem = Problem("code", "", CodeTests(inputs=["1 2\\n"], outputs=["3\\n"]).to_json())
+problem = Problem("code", "", CodeTests(inputs=["1 2\\n"], outputs=["3\\n"], seconds=0.2).to_json())
 programs = ["print(sum(map(int, input().split())))", "print(4)", "import time\\ntime.sleep(1000)", "while True: pass"]
 fences = [f"```python\\n{program}\\n```" for program in programs] * 2
 print("began", flush=True)
