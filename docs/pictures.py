@@ -17,7 +17,7 @@ from selenium import webdriver
 from served import Server, served
 
 IMAGES = Path(__file__).parent / "images"
-TRAINS = "effopd.multipliers=[2,4,8]"  # EffOPD alone, and what hangs on it
+TRAINS = "effopd.multipliers=[2,4]"  # EffOPD alone, and what hangs on it
 PROGRESS = "progress-effopd-0"
 ENDS = "report.title='Another title'"
 SETTLED = 10.0  # seconds until what moves on a page has come to rest

@@ -20,7 +20,6 @@ KINDS = {  # words of the command line of each kind of process
     "worker": {"prefect", "worker"},
     "dvc": {"dvc", "repro"},
     "stage": {"work.py", "train"},
-    "training": {"stages.base"},
 }
 
 

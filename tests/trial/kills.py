@@ -22,12 +22,13 @@ import psutil
 from dvc_example import make_example
 from dvc_project import Project, no_locks, wait_until
 from found import Found
-from marked import MARK, Family, started, temporaries
+from marked import KINDS, MARK, Family, started, temporaries
 from served import Server, deploy, served
 from small_world import make_small
 
 from pipeline.server import grant, listen, log_file, serving, wait_for
 
+KINDS["training"] = {"stages.base"}
 KILLS = 20
 ORPHANS = 15.0  # seconds after which nobody may be left
 SEED = 20_261_128
