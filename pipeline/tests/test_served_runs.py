@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 from dvc_project import Project, no_locks, wait_until
@@ -46,6 +47,18 @@ def test_an_override_from_the_form_runs_in_a_copy_and_becomes_an_experiment(proj
     )
     shown = project.dvc("exp", "show", "--json")
     assert "louder" in shown and "48.0" in shown
+
+
+def test_the_link_to_a_report_shows_the_page_of_that_run_after_later_ones(project: Project, server: Server) -> None:
+    runs = []
+    for title in ("results", "later ones"):
+        project.set_param("report", "title", title)
+        runs.append(server.start())
+        assert server.finished(runs[-1])[0] == "Completed"
+    for run, title in zip(runs, ("results", "later ones"), strict=True):
+        (artifact,) = server.artifacts(run, "dvc-report")
+        link = artifact["data"].rpartition("(")[2].rstrip(")")
+        assert httpx.get(link).text.startswith(f"<h1>{title}</h1>")
 
 
 def test_an_override_that_the_project_refuses_fails_before_any_stage(project: Project, server: Server) -> None:
