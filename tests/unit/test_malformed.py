@@ -107,7 +107,7 @@ def test_a_damaged_file_is_read_or_refused_in_a_line_that_names_it(data: st.Data
     ("line", "reason"),
     [
         ('{"prompt": "\\ud800", "answer": "1", "task": "math"}', "surrogate"),
-        ('{"prompt": ' + "9" * 5000 + "}", "not valid JSON"),
+        ('{"prompt": ' + "9" * 100_001 + "}", "not valid JSON"),
         ("[" * 100_000, "not valid JSON"),
         ('{"prompt": "x", "answer": ' + json.dumps("[" * 100_000) + ', "task": "code"}', "not a set of tests"),
         ('{"prompt": "x", "answer": {"inputs": "12", "outputs": "34"}, "task": "code"}', "must be lists"),
