@@ -30,7 +30,7 @@ MECHANISM := -S interventions.methods=[opd,effopd] -S interventions.samples=8 \
              -S interventions.bottom_percent=[99,90,75,50]
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro tidy test test-engines peers test-peers test-light test-prefect test-fast lint format deps house leaderboard bench bench-gpu lock flow mechanism ui curves clean trial pictures
+.PHONY: help setup repro tidy test test-engines peers test-peers test-light test-prefect test-fast lint format deps house leaderboard bench bench-gpu lock flow mechanism ui curves clean trial pictures study studies
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -124,6 +124,11 @@ bench: $(READY) peers  ## ours against TRL, transformers, WeightWatcher, math-ve
 
 bench-gpu:  ## steps of Qwen3-0.6B's shape on one GPU, by the python that has a torch for it: docs/benchmarks.md
 	$(or $(GPU_PYTHON),python3) benchmarks/gpu.py
+study: $(READY)  ## a study of profiles/studies, NAME=alignment: its runs, its record, reports/studies/index.html
+	python benchmarks/studies.py $(NAME)
+
+studies: $(READY)  ## all studies, after make repro; goes on where it stopped
+	python benchmarks/studies.py
 
 pictures: $(READY)  ## the pictures of docs/prefect.md, from FOLDER, a copy of this project in which everything is up to date
 	PYTHONPATH=.:pipeline/tests python docs/pictures.py $(FOLDER)

@@ -21,7 +21,7 @@ from effopd.params.run import RunParams
 from effopd.params.runs import planned_runs
 from effopd.report.cards import CARD, write_cards
 from effopd.report.figures import CHARTS, save
-from effopd.report.page import SCRIPT, STYLE, TEMPLATE, render
+from effopd.report.page import MACROS, SCRIPT, STYLE, TEMPLATE, render
 from effopd.report.plots import plots
 from effopd.report.story import STORY, chapters, figures
 from effopd.trajectory.layout import ABOUT, METRICS
@@ -31,7 +31,7 @@ from stages.revision import revision
 REPORTS = Path("reports")
 ABOUT_DATA, BENCHMARKS, BENCHMARKED = Path("data/about.json"), Path("data/benchmarks"), REPORTS / "benchmarks"
 _UNUSED = ("datasets", "samples", "limit", "max_new_tokens", "batch_size", "allow_unsandboxed", "url")
-WORDS = (TEMPLATE, STYLE, SCRIPT, STORY, CHARTS, CARD)
+WORDS = (TEMPLATE, MACROS, STYLE, SCRIPT, STORY, CHARTS, CARD)
 MEASURED = [REPORTS / name for name in ("evaluation", "spectral", "interventions", "paths.json", "timing.json")]
 
 

@@ -66,7 +66,7 @@ def alignment_at(run: Run, progress: float) -> float | None:
 
     None before the first checkpoint that has a direction (an update of nothing points nowhere), and without spectra.
     """
-    return _interpolated(aligned(run), progress)
+    return interpolated(aligned(run), progress)
 
 
 def progress_at(run: Run, alignment: float) -> float | None:
@@ -99,7 +99,7 @@ def share_of_update(run: Run, progress: float, is_counted: Callable[[MatrixUpdat
         whole[0] += matrix.update_norm**2
         whole[1] += matrix.update_norm**2 * is_counted(matrix, middle)
     shares = [(step / run.final.step, part / whole) for step, (whole, part) in sorted(squares.items()) if whole > 0]
-    return _interpolated(shares, progress)
+    return interpolated(shares, progress)
 
 
 def depth(run: Run) -> int:
@@ -125,9 +125,17 @@ def paired_over_matrices(
     gaps = [value - second[place] for place, value in first.items() if place in second]
     if len(gaps) < 2:
         return None
-    mean = fmean(gaps)
-    reach = NormalDist().inv_cdf(0.5 + confidence / 2) * stdev(gaps) / len(gaps) ** 0.5
-    return Interval(mean, mean - reach, mean + reach), len(gaps)
+    return over_matrices(gaps, confidence), len(gaps)
+
+
+def over_matrices(values: Sequence[float], confidence: float) -> Interval:
+    """The mean of a number of each weight matrix, with a normal interval: whether the matrices agree.
+
+    It tells nothing of the training seed. Two values or more.
+    """
+    mean = fmean(values)
+    reach = NormalDist().inv_cdf(0.5 + confidence / 2) * stdev(values) / len(values) ** 0.5
+    return Interval(mean, mean - reach, mean + reach)
 
 
 def as_accuracy(found: Interval) -> dict[str, float]:
@@ -174,7 +182,7 @@ def _by_matrix(runs: Sequence[Run], of: Callable[[MatrixUpdate], float | None]) 
     return {place: fmean(values) for place, values in numbers.items() if len(values) == len(decomposed)}
 
 
-def _interpolated(points: Points, at: float) -> float | None:
+def interpolated(points: Points, at: float) -> float | None:
     """The value at a place between two of the points, which ascend; None outside."""
     for place, value in points:
         if place == at:

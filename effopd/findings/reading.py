@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from effopd.files import DataError, read_json, read_jsonl
 from effopd.findings import results as kinds
@@ -27,6 +27,7 @@ from effopd.trajectory.layout import ABOUT, METRICS, TRIGGERS
 
 PATHS, TIMING, CONTAMINATION = "paths.json", "timing.json", "contamination.json"
 COUNTED, TIMED = ("sampled_tokens", "teacher_tokens", "flops"), ("seconds", "cpu_seconds", "teacher_cpu_seconds")
+Measured = Literal["spectral", "paths", "timing"]
 SPLITS = ("train", "validation", "dev", "test")
 
 
@@ -38,10 +39,17 @@ class Overlap:
     ngram: int
 
 
-def read_results(names: Sequence[RunName], taken_apart: Sequence[str], models: Path, reports: Path) -> Results:
+def read_results(
+    names: Sequence[RunName],
+    taken_apart: Sequence[str],
+    models: Path,
+    reports: Path,
+    left_out: Collection[Measured] = (),
+) -> Results:
     """Read every named run that was trained, and what was measured on it.
 
     taken_apart: the methods on whose updates interventions were made. models, reports: where the stages leave theirs.
+    left_out: what is not looked at, though it may be there: of other runs, or of these as they were before.
     A run that was not trained, updates that were not decomposed or taken apart, and paths that were not drawn are left
     out and listed. Raises `DataError` that names the file when no run is there, when one was not evaluated, and when
     one is damaged or has another shape.
@@ -50,13 +58,15 @@ def read_results(names: Sequence[RunName], taken_apart: Sequence[str], models: P
     if not trained:
         raise DataError(f"{models}: none of {', '.join(name.name for name in names)} is there; train one first")
     apart = [name for name in trained if name.rate is None and name.method in taken_apart]
-    wanted = [models / name.name for name in names] + [reports / PATHS]
-    wanted += [reports / "spectral" / name.name for name in trained]
+    decomposed = [] if "spectral" in left_out else trained
+    wanted = [models / name.name for name in names] + ([] if "paths" in left_out else [reports / PATHS])
+    wanted += [reports / "spectral" / name.name for name in decomposed]
     wanted += [reports / "interventions" / f"{name.name}.parquet" for name in apart]
-    seconds = read_json(reports / TIMING)
-    runs = tuple(_read_run(name, name in apart, models, reports, seconds) for name in trained)
+    untimed: dict[str, None] = dict.fromkeys(name.name for name in names)
+    seconds = untimed if "timing" in left_out else read_json(reports / TIMING)
+    runs = tuple(_read_run(name, name in decomposed, name in apart, models, reports, seconds) for name in trained)
     paths = reports / PATHS
-    plane = record(paths, kinds.Paths, read_json(paths)) if paths.exists() else None
+    plane = record(paths, kinds.Paths, read_json(paths)) if paths in wanted and paths.exists() else None
     return Results(runs, plane, tuple(path.as_posix() for path in wanted if not path.exists()))
 
 
@@ -99,7 +109,9 @@ def read_benchmarked(benchmarks: Path, results: Path, runs: Sequence[str]) -> tu
     return tuple(found)
 
 
-def _read_run(name: RunName, is_taken_apart: bool, models: Path, reports: Path, seconds: Any) -> Run:
+def _read_run(
+    name: RunName, is_decomposed: bool, is_taken_apart: bool, models: Path, reports: Path, seconds: Any
+) -> Run:
     folder = models / name.name
     log = records(folder / METRICS, LogRow, read_jsonl(folder / METRICS))
     steps = value_of(reports / TIMING, seconds, name.name)
@@ -116,7 +128,7 @@ def _read_run(name: RunName, is_taken_apart: bool, models: Path, reports: Path, 
         log=log,
         triggers=records(triggers, kinds.Trigger, read_jsonl(triggers)) if triggers.exists() else (),
         timing=timed,
-        spectral=_spectral(spectral) if spectral.exists() else None,
+        spectral=_spectral(spectral) if is_decomposed and spectral.exists() else None,
         interventions=read_interventions(interventions) if is_taken_apart and interventions.exists() else (),
     )
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import vl_convert as vlc
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from effopd.findings import words
@@ -20,7 +20,7 @@ from effopd.findings.estimates import defined, final_accuracy, top1_is_spectral
 from effopd.findings.evidence import Evidence
 from effopd.findings.measures import label_of
 from effopd.findings.results import Described
-from effopd.report.figures import DARK, LIGHT, theme
+from effopd.report.figures import DARK, LIGHT, Figure, theme
 from effopd.report.geometry import PAPER_MODELS, spectral_table
 from effopd.report.story import Chapter
 
@@ -29,6 +29,7 @@ TABLED = "lock-in"
 BESIDE = {"beta": "rescaling", "benchmarks": "spectral_table"}
 """Where the claims of a figure stand when there is nothing to draw in it."""
 TEMPLATE, STYLE, SCRIPT = (Path(__file__).with_name(f"page.{kind}") for kind in ("html", "css", "js"))
+MACROS = TEMPLATE.with_name("macros.html")
 
 
 def render(
@@ -40,18 +41,11 @@ def render(
     provenance: Mapping[str, Any],
 ) -> str:
     """The page as HTML. The same arguments give the same text."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     figures = [figure for chapter in chapters for figure in chapter.figures]
     results = evidence.results
     placed = place(claims, chapters, has_table=bool(results.decomposed))
-    drawn = {
-        "specs": {figure.name: figure.spec for figure in figures},
-        "controls": {figure.name: {one.param: asdict(one) for one in figure.drawing.controls} for figure in figures},
-        "light": theme(LIGHT),
-        "dark": theme(DARK),
-    }
     told = [claim.name for others in placed.values() for claim in others]
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    return template(TEMPLATE).render(
         title=title,
         label_of=label_of,
         tabled=TABLED,
@@ -70,11 +64,35 @@ def render(
         top1_is_spectral=top1_is_spectral(results),
         provenance=provenance,
         params=_flat(provenance.get("params", {})),
-        css=_inline(STYLE.read_text(encoding="utf-8")),
-        js=_inline(SCRIPT.read_text(encoding="utf-8")),
-        figures_json=_script(drawn),
-        vega=_vega(),
+        **embedded(figures),
     )
+
+
+def template(path: Path) -> Template:
+    """A page's template, which may use the macros beside it. What it is not given is an error."""
+    return Environment(
+        loader=FileSystemLoader(path.parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    ).get_template(path.name)
+
+
+def embedded(figures: Sequence[Figure]) -> dict[str, Markup]:
+    """What every page holds: style sheet, scripts, and its figures as data."""
+    drawn = {
+        "specs": {figure.name: figure.spec for figure in figures},
+        "controls": {figure.name: {one.param: asdict(one) for one in figure.drawing.controls} for figure in figures},
+        "light": theme(LIGHT),
+        "dark": theme(DARK),
+    }
+    return {
+        "css": _inline(STYLE.read_text(encoding="utf-8")),
+        "js": _inline(SCRIPT.read_text(encoding="utf-8")),
+        "figures_json": _script(drawn),
+        "vega": _vega(),
+    }
 
 
 def place(claims: Sequence[Judged], chapters: Sequence[Chapter], has_table: bool) -> dict[str, list[Judged]]:

@@ -1,0 +1,93 @@
+"""Studies: `make study NAME=alignment`, `make studies`.
+
+Runs every variant of a study in a copy of the workspace, `.dvc/tmp/prefect/runs/STUDY-VARIANT`, by `python -m pipeline
+run`: copies share DVC's cache, so only what differs is trained, and what was interrupted goes on. Then concludes from
+what the runs left, and writes reports/studies/NAME.json, reports/studies/index.html and docs/findings.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+from effopd.errors import MachineError
+from effopd.files import DataError, hash_path, sha256, write_text
+from effopd.params.reading import ParamsError, read_yaml
+from effopd.report.studies import page
+from effopd.studies.conclusions import CONCLUDES, conclude
+from effopd.studies.record import Provenance, read_records, recorded, write_record
+from effopd.studies.spec import Study, as_options, params_of, read_study, study_names, targets
+from effopd.studies.text import findings
+from effopd.studies.variants import Variant, read_variant
+from pipeline.errors import PipelineError
+from pipeline.workspace import choose_workspace
+from stages.revision import revision
+
+PROFILES, PARAMS = Path("profiles/studies"), Path("params.yaml")
+RECORDS, FINDINGS = Path("reports/studies"), Path("docs/findings.md")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="studies of profiles/studies; default all")
+    parser.add_argument("--max-parallel", type=int, default=2, help="stages that may run at the same time")
+    options = parser.parse_args()
+    try:
+        names = options.names or study_names(PROFILES)
+        studies = {name: read_study(name, PROFILES, PARAMS) for name in names}  # all of them, before anything runs
+        if strange := [name for name in names if name not in CONCLUDES]:
+            raise DataError(f"{PROFILES / strange[0]}.yaml: effopd/studies/conclusions.py has no such name")
+        for name, study in studies.items():
+            answer(name, study, options.max_parallel)
+        show()
+    except (DataError, ParamsError, PipelineError, MachineError) as error:
+        sys.exit(f"error: {error}")
+
+
+def answer(name: str, study: Study, max_parallel: int) -> None:
+    """Run what is not up to date, conclude, and keep the record."""
+    for variant in study.variants:
+        run(name, study, variant, max_parallel)
+    values = read_yaml(PARAMS)
+    variants = [read(name, study, variant, values) for variant in study.variants]
+    versions = {package: version for variant in variants for package, version in variant.versions.items()}
+    found = conclude(name, study, variants)
+    now = revision()
+    provenance = Provenance(
+        commit=now.commit,
+        is_modified=now.is_modified,
+        code=sha256(hash_path(Path("effopd")), hash_path(Path("stages"))),
+        params=hash_path(PARAMS),
+        versions=versions,
+    )
+    written = write_record(recorded(name, study, targets(study), variants, found, provenance), RECORDS)
+    print(f"{name}: {found.verdict}. {found.sentence}")
+    print(f"{RECORDS / name}.json" + ("" if written else " says so already"))
+
+
+def run(name: str, study: Study, variant: str, max_parallel: int) -> None:
+    """One variant, in its copy. Raises `PipelineError` where the run fails, which has said why."""
+    command = [sys.executable, "-m", "pipeline", "run", *targets(study), "--experiment", f"{name}-{variant}"]
+    command += [*as_options(study, variant), "--max-parallel", str(max_parallel)]
+    print(f"{name}: {variant}", flush=True)
+    if subprocess.run(command, check=False).returncode:
+        raise PipelineError(f"{name}: {variant} did not finish; run the study again, and it goes on from there")
+
+
+def read(name: str, study: Study, variant: str, values: dict[str, object]) -> Variant:
+    root = choose_workspace(Path().resolve(), experiment=f"{name}-{variant}").root
+    return read_variant(variant, study, params_of(study, variant, values, PROFILES / f"{name}.yaml"), root)
+
+
+def show() -> None:
+    """The page and the findings, from all records that there are."""
+    records = read_records(RECORDS)
+    write_text(RECORDS / "index.html", page(records))
+    write_text(FINDINGS, findings(records))
+    print(f"The page: {RECORDS / 'index.html'}")
+
+
+if __name__ == "__main__":
+    main()
