@@ -74,11 +74,20 @@ def run(name: str, study: Study, variant: str, max_parallel: int) -> None:
     print(f"{name}: {variant}", flush=True)
     if subprocess.run(command, check=False).returncode:
         raise PipelineError(f"{name}: {variant} did not finish; run the study again, and it goes on from there")
+    for probe in study.probes:
+        script = Path(__file__).with_name(f"{probe}.py")
+        if subprocess.run([sys.executable, script, "--root", place(name, variant)], check=False).returncode:
+            raise PipelineError(f"{name}: {variant}: {probe} did not finish")
+
+
+def place(name: str, variant: str) -> Path:
+    """The variant's workspace."""
+    return choose_workspace(Path().resolve(), experiment=f"{name}-{variant}").root
 
 
 def read(name: str, study: Study, variant: str, values: dict[str, object]) -> Variant:
-    root = choose_workspace(Path().resolve(), experiment=f"{name}-{variant}").root
-    return read_variant(variant, study, params_of(study, variant, values, PROFILES / f"{name}.yaml"), root)
+    params = params_of(study, variant, values, PROFILES / f"{name}.yaml")
+    return read_variant(variant, study, params, place(name, variant))
 
 
 def show() -> None:

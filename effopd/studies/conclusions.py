@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from effopd.studies import alignment, depth, proportions
+from effopd.studies import alignment, critic, depth, proportions
 from effopd.studies.answers import Answer, Conclude
 from effopd.studies.spec import Study
 from effopd.studies.variants import Variant
@@ -12,6 +12,7 @@ from effopd.studies.variants import Variant
 CONCLUDES: Mapping[str, Conclude] = {
     "alignment": alignment.conclude,
     "proportions": proportions.conclude,
+    "critic": critic.conclude,
     "depth": depth.conclude,
 }
 """By the name of the study's file."""

@@ -19,14 +19,16 @@ from effopd.params.section import Name, Section, parse
 Overlay = dict[str, dict[str, Any]]
 """Sections of params.yaml, with the keys that differ."""
 Measure = Literal["spectral", "interventions"]
+Probe = Literal["critic"]
 
 
 class Study(Section):
     """A question and the runs that answer it.
 
     statement: what is judged. claims: those of the report that it is asked about, by name. runs: by their names under
-    models/; every one is trained and evaluated in each variant. measures: what else is done with them. params: of all
-    variants. variants: by name, what is different in each.
+    models/; every one is trained and evaluated in each variant. measures: the stages that they go through besides.
+    probes: what no stage measures, each a script of benchmarks/ that works in a variant's finished workspace. params:
+    of all variants. variants: by name, what is different in each.
     """
 
     question: str = Field(min_length=1)
@@ -34,6 +36,7 @@ class Study(Section):
     claims: list[str]
     runs: list[Name] = Field(min_length=1)
     measures: list[Measure] = Field(default_factory=list)
+    probes: list[Probe] = Field(default_factory=list)
     params: Overlay = Field(default_factory=dict)
     variants: dict[Name, Overlay] = Field(min_length=1)
 

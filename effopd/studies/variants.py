@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from effopd.files import read_json
 from effopd.findings.claims import CLAIMS
 from effopd.findings.comparisons import Judged, judge
 from effopd.findings.estimates import interpolated
 from effopd.findings.evidence import Evidence
 from effopd.findings.reading import Measured, read_results, read_versions
 from effopd.params.schema import Params
-from effopd.records import read_table
+from effopd.records import read_table, records, value_of
 from effopd.studies.spec import Study, wanted
 from effopd.trajectory.store import open_checkpoint, stored_steps
 
+PROBES = Path("reports/probes")
 SIDE = "left"  # whose singular vectors the document compares
 
 
@@ -36,8 +38,33 @@ class Aligned:
 
 
 @dataclass(frozen=True)
+class Scored:
+    """A candidate leap, by the teacher and by sampling. by_prompt: mean accuracy on each of many prompts.
+
+    read_tokens, sampled_tokens: what the two scores cost.
+    """
+
+    multiplier: float
+    teacher_kl: float
+    by_prompt: tuple[float, ...]
+    read_tokens: int
+    sampled_tokens: int
+
+
+@dataclass(frozen=True)
+class Searched:
+    """One search of which every candidate was scored, the weights without a leap first."""
+
+    update: int
+    candidates: tuple[Scored, ...]
+
+
+@dataclass(frozen=True)
 class Variant:
-    """evidence: of the study's runs alone. alignment: by run, of the left vectors. lengths: of these, by matrix."""
+    """evidence: of the study's runs alone. alignment: by run, of the left vectors. lengths: of these, by matrix.
+
+    searches: those of the probe `critic`.
+    """
 
     name: str
     params: Params
@@ -45,6 +72,7 @@ class Variant:
     alignment: Mapping[str, tuple[Aligned, ...]]
     lengths: Mapping[str, int]
     versions: Mapping[str, str]
+    searches: tuple[Searched, ...] = ()
 
     @cached_property
     def judged(self) -> Mapping[str, Judged]:
@@ -87,4 +115,8 @@ def read_variant(name: str, study: Study, params: Params, root: Path) -> Variant
         alignment[run.name] = tuple(row for row in rows if row.side == SIDE)
         base = open_checkpoint(models / run.name, stored_steps(models / run.name)[0])
         lengths |= {row.name: base.stored[row.name].shape[0] for row in alignment[run.name]}
-    return Variant(name, params, evidence, alignment, lengths, read_versions(runs, models))
+    searches: tuple[Searched, ...] = ()
+    if "critic" in study.probes:
+        file = root / PROBES / "critic.json"
+        searches = records(file, Searched, value_of(file, read_json(file), "searches"))
+    return Variant(name, params, evidence, alignment, lengths, read_versions(runs, models), searches)
