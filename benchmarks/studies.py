@@ -12,14 +12,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+from effopd.atlas.page import page
+from effopd.atlas.text import findings
 from effopd.errors import MachineError
 from effopd.files import DataError, hash_path, sha256, write_text
 from effopd.params.reading import ParamsError, read_yaml
-from effopd.report.studies import page
 from effopd.studies.conclusions import CONCLUDES, conclude
 from effopd.studies.record import Provenance, read_records, recorded, write_record
 from effopd.studies.spec import Study, as_options, params_of, read_study, study_names, targets
-from effopd.studies.text import findings
 from effopd.studies.variants import Variant, read_variant
 from pipeline.errors import PipelineError
 from pipeline.workspace import choose_workspace

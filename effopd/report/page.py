@@ -69,9 +69,9 @@ def render(
 
 
 def template(path: Path) -> Template:
-    """A page's template, which may use the macros beside it. What it is not given is an error."""
+    """A page's template, which may use macros.html. What it is not given is an error."""
     return Environment(
-        loader=FileSystemLoader(path.parent),
+        loader=FileSystemLoader([path.parent, MACROS.parent]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

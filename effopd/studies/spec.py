@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from effopd.files import DataError
 from effopd.findings.claims import CLAIMS
@@ -16,6 +17,15 @@ from effopd.params.runs import RunName, planned_runs
 from effopd.params.schema import Params
 from effopd.params.section import Name, Section, parse
 
+
+def _a_variant(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        raise ValueError("a name here has letters, digits, '-' and '_' alone")
+    return name
+
+
+VariantName = Annotated[str, AfterValidator(_a_variant)]
+"""Becomes a part of the name of a workspace's copy, STUDY-VARIANT."""
 Overlay = dict[str, dict[str, Any]]
 """Sections of params.yaml, with the keys that differ."""
 Measure = Literal["spectral", "interventions"]
@@ -38,7 +48,7 @@ class Study(Section):
     measures: list[Measure] = Field(default_factory=list)
     probes: list[Probe] = Field(default_factory=list)
     params: Overlay = Field(default_factory=dict)
-    variants: dict[Name, Overlay] = Field(min_length=1)
+    variants: dict[VariantName, Overlay] = Field(min_length=1)
 
 
 def study_names(folder: Path) -> list[str]:
@@ -53,6 +63,8 @@ def read_study(name: str, folder: Path, file: Path) -> Study:
     if name not in study_names(folder):
         raise DataError(f"no study named {name!r}; known: {', '.join(study_names(folder)) or f'none in {folder}/'}")
     path = folder / f"{name}.yaml"
+    if not re.fullmatch(r"[A-Za-z0-9_]+", name):
+        raise ParamsError(f"{path}: the name of a study has letters, digits and '_' alone")
     study = parse(Study, "", read_yaml(path), path)
     known = [claim.name for claim in CLAIMS]
     if strange := [claim for claim in study.claims if claim not in known]:

@@ -84,8 +84,12 @@ def test_the_pipeline_orchestrates_with_prefect(with_libraries: grimp.ImportGrap
         ("spectral", ["train", "rollout", "losses", "extrapolation", "report"]),
         ("interventions", ["train", "rollout", "losses", "extrapolation", "report"]),
         ("records", ["params", "findings", "report"]),
-        ("findings", ["report", "train", "rollout", "losses", "extrapolation", "models", "spectral", "interventions"]),
-        ("report", ["train", "rollout", "losses", "extrapolation", "models", "spectral", "interventions"]),
+        (
+            "findings",
+            ["studies", "report", "train", "rollout", "losses", "extrapolation", "models", "spectral", "interventions"],
+        ),
+        ("studies", ["report", "atlas", "train", "rollout", "losses", "extrapolation", "spectral", "interventions"]),
+        ("report", ["studies", "atlas", "train", "rollout", "extrapolation", "models", "spectral", "interventions"]),
     ],
 )
 def test_rooms_of_the_library_are_stacked(graph: grimp.ImportGraph, room: str, others: list[str]) -> None:
@@ -96,6 +100,7 @@ def test_rooms_of_the_library_are_stacked(graph: grimp.ImportGraph, room: str, o
 @pytest.mark.parametrize("library", ["vl_convert", "jinja2", "markupsafe"])
 def test_findings_draw_nothing_and_write_no_page(with_libraries: grimp.ImportGraph, library: str) -> None:
     assert imports(with_libraries, "effopd.findings", library) == set()
+    assert imports(with_libraries, "effopd.studies", library) == set()
     assert imports(with_libraries, "effopd.report", library)
 
 

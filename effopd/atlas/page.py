@@ -13,7 +13,7 @@ from effopd.report.page import embedded, template
 from effopd.report.story import Chapter
 from effopd.studies.record import Record
 
-TEMPLATE = Path(__file__).with_name("studies.html")
+TEMPLATE = Path(__file__).with_name("page.html")
 CHANCE = "#808080"
 
 

@@ -1,0 +1,69 @@
+"""A study, whole, with the real DVC and Prefect: what runs, what does not, what is written."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from dvc_project import Project
+
+from effopd.files import hash_path
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+STUDY = """\
+question: Does it hang on k?
+statement: It does not.
+claims: [early_alignment]
+runs: [rl, opd-0]
+measures: [spectral]
+variants:
+  one: {spectral: {top_k: 1}}
+  four: {spectral: {top_k: 4}}
+"""
+
+
+def studied(project: Project, *names: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "benchmarks/studies.py", *names, "--max-parallel", "1"]
+    return subprocess.run(command, cwd=project.root, capture_output=True, text=True, check=False, timeout=600)
+
+
+def test_a_study_runs_what_differs_once_and_says_what_it_found(project: Project) -> None:
+    project.write("profiles/studies/alignment.yaml", STUDY)
+    before = hash_path(project.root / "models"), project.read("params.yaml"), project.read("dvc.lock")
+    first = studied(project, "alignment")
+    assert first.returncode == 0, first.stdout + first.stderr
+    ran = [line for line in first.stderr.splitlines() if "Running stage" in line]
+    assert [line.split("'")[-2] for line in ran] == ["spectral-rl", "spectral@opd-0"] * 2
+    assert (hash_path(project.root / "models"), project.read("params.yaml"), project.read("dvc.lock")) == before
+
+    record = json.loads(project.read("reports/studies/alignment.json"))
+    labels = {(row["label"], row["series"]) for row in record["numbers"]}
+    assert {("k = 1", "OPD"), ("k = 4", "RL"), ("k = 4", "chance")} <= labels
+    assert record["variants"]["four"]["params"] == {"spectral.top_k": 4}
+    assert record["sentence"] in project.read("docs/findings.md")
+    assert record["sentence"] in project.read("reports/studies/index.html")
+
+    records = hash_path(project.root / "reports/studies")
+    again = studied(project, "alignment")
+    assert again.returncode == 0 and "Running stage" not in again.stderr
+    assert "alignment.json says so already" in again.stdout
+    assert hash_path(project.root / "reports/studies") == records
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("top_k: 4", "top: 4", "profiles/studies/alignment.yaml: variants.four: spectral.top: unknown key"),
+        ("alignment", "alinement", "no study named 'alinement'; known: alignment, "),
+    ],
+)
+def test_a_wrong_study_runs_nothing_and_is_one_line(project: Project, old: str, new: str, said: str) -> None:
+    project.write("profiles/studies/alignment.yaml", STUDY.replace(old, new))
+    found = studied(project, "alignment".replace(old, new))
+    assert found.returncode == 1 and found.stderr.startswith("error: ") and said in found.stderr
+    assert len(found.stderr.splitlines()) == 1
+    assert not list((project.root / ".dvc/tmp").glob("prefect/runs/*"))
