@@ -36,7 +36,7 @@ def test_a_study_runs_what_differs_once_and_says_what_it_found(project: Project)
     first = studied(project, "alignment")
     assert first.returncode == 0, first.stdout + first.stderr
     ran = [line for line in first.stderr.splitlines() if "Running stage" in line]
-    assert [line.split("'")[-2] for line in ran] == ["spectral-rl", "spectral@opd-0"] * 2
+    assert [line.split("'")[-2] for line in ran] == ["check", "spectral-rl", "spectral@opd-0"] * 2
     assert (hash_path(project.root / "models"), project.read("params.yaml"), project.read("dvc.lock")) == before
 
     record = json.loads(project.read("reports/studies/alignment.json"))
