@@ -54,11 +54,11 @@ def _numbers(one: Record) -> Figure:
 def _accuracy(one: Record) -> Figure:
     """Final accuracy over variants and runs."""
     rows = [
-        {"variant": name, "run": run, "accuracy": accuracy}
-        for name, variant in one.variants.items()
+        {"variant": variant.name, "run": run, "accuracy": accuracy}
+        for variant in one.variants
         for run, accuracy in {"base": variant.base, **{run: end.accuracy for run, end in variant.runs.items()}}.items()
     ]
-    sizes = {end.n for variant in one.variants.values() for end in variant.runs.values()}
+    sizes = {end.n for variant in one.variants for end in variant.runs.values()}
     problems = ", ".join(map(str, sorted(sizes)))
     description = "Map of accuracy: a row for each variant, a column for each run."
     caption = "Accuracy of the last checkpoint at temperature 1 on {problems} problems."

@@ -12,8 +12,7 @@ HEAD = """# Findings
 What the studies of [profiles/studies](../profiles/studies) found, from their records in
 [reports/studies](../reports/studies). Written by `make studies`; [how](studies.md).
 """
-BETWEEN = """
-## Claims under studies
+BETWEEN = """## Claims under studies
 
 The verdict on a claim of the [report](report.md#what-is-checked) over all variants of a study: what all of them say, or
 *partly*. `–`: the study was not asked.
@@ -26,7 +25,7 @@ def findings(records: Sequence[Record]) -> str:
     lines = [HEAD]
     for one in records:
         said = f"*{one.statement}* **{one.verdict.capitalize()}.** {one.sentence}"
-        lines += [f"**{one.name.capitalize()}.** {one.question} {said}", ""]
+        lines.append(f"**{one.name.capitalize()}.** {one.question} {said}\n")
     asked = [claim for claim in CLAIMS if any(claim.name in one.claims for one in records)]
     lines += [BETWEEN, f"| claim | {' | '.join(one.name for one in records)} |", f"| --- |{' --- |' * len(records)}"]
     for claim in asked:

@@ -7,7 +7,7 @@ angles of the spans. Beside each stands what two unrelated updates of the same s
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 
 import numpy as np
@@ -20,7 +20,7 @@ from effopd.studies.answers import Answer, Number
 from effopd.studies.variants import Variant
 
 EARLY = 0.1  # of training
-MEASURES = {"top_k_cosine": "vectors, one by one", "principal_angle": "subspaces"}
+MEASURES = {"top_k_cosine": "single vectors", "principal_angle": "subspaces"}
 LEAD, CHANCE = "OPD minus RL", "chance"
 DRAWS = 200  # random subspaces of each shape
 
@@ -31,18 +31,31 @@ def conclude(_: Sequence[str], variants: Sequence[Variant]) -> Answer:
     checks: list[Check] = []
     said = []
     for measure, name in MEASURES.items():
-        each = []
+        each, leads = [], dict[int, bool]()
         for variant in variants:
             found = {number.series: number for number in _numbers(variant, measure)}
             numbers += found.values()
-            checks.append(found[LEAD].value.low > 0)
             opd, rl, chance, lead = (found[series].value for series in ("OPD", "RL", CHANCE, LEAD))
+            k = variant.params.spectral.top_k
+            leads[k] = lead.low > 0
             each.append(
-                f"k = {variant.params.spectral.top_k}: {opd.value:.2f} against {rl.value:.2f}, a lead of "
+                f"k = {k}: {opd.value:.2f} against {rl.value:.2f}, a lead of "
                 f"{lead.value:+.3f} ({lead.low:+.3f} to {lead.high:+.3f}), by chance {chance.value:.2f}"
             )
-        said.append(f"OPD against RL after {EARLY * 100:g} % of training, by {name}: {'; '.join(each)}.")
+        checks += leads.values()
+        said.append(f"By {name}, OPD leads {_where(leads)}: {'; '.join(each)}.")
     return Answer(numbers, checks, " ".join(said))
+
+
+def _where(leads: Mapping[int, bool]) -> str:
+    """By k, whether OPD leads: `at k = 4 and 20, not at k = 1`."""
+    found = {
+        ahead: " and ".join(str(k) for k, leads_there in leads.items() if leads_there == ahead)
+        for ahead in (True, False)
+    }
+    return ", ".join(
+        f"{said} {found[ahead]}" for ahead, said in ((True, "at k ="), (False, "not at k =")) if found[ahead]
+    )
 
 
 def _numbers(variant: Variant, measure: str) -> Iterator[Number]:

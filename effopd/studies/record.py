@@ -51,6 +51,7 @@ class Ended:
 class ToldVariant:
     """params: by dotted key, where they differ from params.yaml. base: accuracy of what all runs start from."""
 
+    name: str
     params: dict[str, Any]
     base: float
     runs: dict[str, Ended]
@@ -80,7 +81,7 @@ class Record:
     claims: dict[str, Verdict]
     numbers: tuple[Told, ...]
     targets: tuple[str, ...]
-    variants: dict[str, ToldVariant]
+    variants: tuple[ToldVariant, ...]
     provenance: Provenance
 
 
@@ -105,7 +106,7 @@ def recorded(
         claims=claims_over(variants, study.claims),
         numbers=numbers,
         targets=tuple(targets),
-        variants={variant.name: _variant(study, variant) for variant in variants},
+        variants=tuple(_variant(study, variant) for variant in variants),
         provenance=provenance,
     )
 
@@ -139,6 +140,7 @@ def _content(one: Record) -> Mapping[str, Any]:
 def _variant(study: Study, variant: Variant) -> ToldVariant:
     results = variant.evidence.results
     return ToldVariant(
+        name=variant.name,
         params=dict(overrides(study, variant.name)),
         base=results.base.accuracy,
         runs={

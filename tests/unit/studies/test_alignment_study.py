@@ -39,7 +39,7 @@ def test_levels_are_those_at_a_tenth_of_training(world: World) -> None:
     """Flat from 1/64 to 1/8 of training, so that at a tenth it is what was planted."""
     answer = conclude([], [planted(world, 4, 0.6, 0.3)])
     found = {(one.measure, one.series): one.value for one in answer.numbers}
-    assert found["alignment of vectors, one by one", "OPD"].value == pytest.approx(0.61)
+    assert found["alignment of single vectors", "OPD"].value == pytest.approx(0.61)
     assert found["alignment of subspaces", "RL"].value == pytest.approx(0.305)
     assert found["OPD's lead in alignment of subspaces", "OPD minus RL"].value == pytest.approx(0.305)
     assert "k = 4: 0.61 against 0.30, a lead of +0.305" in answer.sentence
