@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from effopd.files import read_json, write_json
+from effopd.files import DataError, read_json, write_json
 from effopd.findings.comparisons import Verdict
 from effopd.findings.estimates import defined
 from effopd.records import record
@@ -117,8 +118,9 @@ def write_record(one: Record, folder: Path) -> bool:
     So a study that is run again, and found the same, keeps the commit at which it was found.
     """
     path = folder / f"{one.name}.json"
-    if path.exists() and _content(read_record(path)) == _content(one):
-        return False
+    with suppress(DataError):  # none, or one of an older form: it is written anew
+        if _content(read_record(path)) == _content(one):
+            return False
     write_json(path, asdict(one))
     return True
 

@@ -66,6 +66,8 @@ def test_a_damaged_record_is_one_line_that_names_file_and_key(one: Record, tmp_p
     path.write_text("{")
     with pytest.raises(DataError, match=r"alignment\.json"):
         read_record(path)
+    assert write_record(one, tmp_path)
+    assert read_record(path) == one
 
 
 def test_the_page_shows_every_study_and_asks_the_network_for_nothing(one: Record) -> None:
