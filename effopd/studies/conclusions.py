@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from effopd.studies import alignment, critic, depth, proportions
+from effopd.studies import alignment, critic, depth, proportions, rates
 from effopd.studies.answers import Answer, Conclude
 from effopd.studies.spec import Study
 from effopd.studies.variants import Variant
@@ -14,6 +14,7 @@ CONCLUDES: Mapping[str, Conclude] = {
     "proportions": proportions.conclude,
     "critic": critic.conclude,
     "depth": depth.conclude,
+    "rates": rates.conclude,
 }
 """By the name of the study's file."""
 
