@@ -122,6 +122,27 @@ def test_a_flipped_param_runs_only_what_is_downstream_and_flipping_back_restores
     assert "up to date" in project.dvc("status")
 
 
+def test_an_experiment_vouches_for_no_stage_that_its_run_did_not_look_at(project: Project) -> None:
+    """Its copy has the other outputs too, made with the old params: the next run must not take them for new ones."""
+    state = run(project, targets="score@0", overrides="score.samples=8", experiment="part")
+    assert outcomes(state) == {"prepare": "CACHED", "train@0": "CACHED", "score@0": "RAN"}
+    state = run(project, overrides="score.samples=8", experiment="part")
+    assert outcomes(state) == dict.fromkeys(ALL, "CACHED") | {"score@1": "RAN", "report": "RAN"}
+    state = run(project, overrides="score.samples=8", experiment="whole")
+    assert outcomes(state)["score@1"] == "RESTORED"
+    copies = project.root / ".dvc/tmp/prefect/runs"
+    assert (
+        (copies / "whole/score-1.json").read_text()
+        == (copies / "part/score-1.json").read_text()
+        != project.read("score-1.json")
+    )
+
+
+def test_a_part_of_a_project_that_never_ran_becomes_an_experiment(cold: Project) -> None:
+    state = run(cold, targets="train@1", overrides="train.steps=4", experiment="part")
+    assert state.is_completed() and outcomes(state) == {"prepare": "RAN", "train@1": "RAN"}
+
+
 def test_new_inputs_with_the_same_bytes_stop_the_wave(project: Project) -> None:
     project.write("raw.txt", "some data\n")
     project.write("work.py", project.read("work.py") + "\n# a comment\n")
