@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import cycle
 from pathlib import Path
 
 from effopd.findings.claims import CLAIMS
 from effopd.findings.measures import LABELS, label_of
-from effopd.report.figures import MORE_COLOURS, PALETTE, Control, Drawing, Figure
+from effopd.params.section import read_yaml
+from effopd.report.figures import MORE_COLOURS, PALETTE, Control, Drawing, Figure, Row
 from effopd.report.page import embedded, template
 from effopd.report.story import Chapter
 from effopd.studies.record import Record
 
-TEMPLATE = Path(__file__).with_name("page.html")
+TEMPLATE, CHARTS = (Path(__file__).with_name(name) for name in ("page.html", "charts.yaml"))
 CHANCE = "#808080"
 
 
@@ -48,7 +50,7 @@ def _numbers(one: Record) -> Figure:
     drawing = Drawing(rows, {}, [Control("measure", "Number", measures)], {"series": scale})
     caption = "Lines are intervals, where a number has one; replicates are averaged."
     description = "Points with intervals: the numbers of the study, by variant or place, in colour what is compared."
-    return Figure(f"{one.name}-numbers", "What was measured", caption, description, drawing, True, "study_numbers")
+    return Figure(f"{one.name}-numbers", "What was measured", caption, description, drawing, True, _charts()["numbers"])
 
 
 def _accuracy(one: Record) -> Figure:
@@ -63,7 +65,12 @@ def _accuracy(one: Record) -> Figure:
     description = "Map of accuracy: a row for each variant, a column for each run."
     caption = "Accuracy of the last checkpoint at temperature 1 on {problems} problems."
     drawing = Drawing(rows, {"problems": problems})
-    return Figure(f"{one.name}-accuracy", "Accuracy", caption, description, drawing, True, "study_accuracy")
+    return Figure(f"{one.name}-accuracy", "Accuracy", caption, description, drawing, True, _charts()["accuracy"])
+
+
+@cache
+def _charts() -> Row:
+    return read_yaml(CHARTS)
 
 
 def _statements() -> dict[str, str]:

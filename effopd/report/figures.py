@@ -66,7 +66,7 @@ class Figure:
     """A drawing and what story.yaml says about it.
 
     caption: with the names of the drawing's numbers in braces. description: what the chart shows, for those who do not
-    see it. wide: needs the page's whole width. chart: its name in charts.yaml; empty: the figure's.
+    see it. wide: needs the page's whole width. chart: in Vega-Lite; None: what charts.yaml has by the figure's name.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Figure:
     description: str
     drawing: Drawing
     wide: bool = False
-    chart: str = ""
+    chart: Row | None = None
 
     @property
     def told(self) -> str:
@@ -94,7 +94,7 @@ class Figure:
             "params": [{"name": control.param, "value": control.start} for control in self.drawing.controls],
             "datasets": {name: [_short(row) for row in rows] for name, rows in datasets.items()},
             "data": {"name": "rows"},
-            **_filled(_charts()[self.chart or self.name], PALETTE | dict(self.drawing.fills)),
+            **_filled(self.chart or _charts()[self.name], PALETTE | dict(self.drawing.fills)),
         }
 
 
