@@ -138,7 +138,7 @@ def reproduce(request: Request, cancelled: threading.Event) -> State[Any]:
             push_results(place, cancelled)
         state = final_state(runner.results)
         if place.name and state.is_completed():
-            save_experiment(place, plan.dag.stages)
+            save_experiment(place, tuple(plan.dag.stages) if request.targets else ())
             logger.info("kept as experiment %s: see `dvc exp show`, or the folder %s", place.name, place.root)
     return state
 
