@@ -40,7 +40,7 @@ from effopd.trajectory.schedule import is_trigger
 from effopd.trajectory.workspace import Workspace
 
 SCRATCH = Path(".scratch/critic")
-MOST_PROMPTS, SAMPLES, STEPS = 2000, 2, 16
+MOST_PROMPTS, SAMPLES, STEPS = 2000, 1, 16
 
 
 class Probe:
