@@ -11,6 +11,8 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 from effopd.atlas.page import page
@@ -19,7 +21,7 @@ from effopd.errors import MachineError
 from effopd.files import DataError, hash_path, sha256, write_text
 from effopd.params.reading import ParamsError, read_yaml
 from effopd.studies.conclusions import CONCLUDES, conclude
-from effopd.studies.record import Provenance, read_records, recorded, write_record
+from effopd.studies.record import Provenance, read_record, read_records, recorded, write_record
 from effopd.studies.spec import Study, as_options, params_of, read_study, study_names, targets
 from effopd.studies.variants import Variant, read_variant
 from pipeline.errors import PipelineError
@@ -27,6 +29,7 @@ from pipeline.workspace import choose_workspace
 from stages.revision import revision
 
 PROFILES, PARAMS = Path("profiles/studies"), Path("params.yaml")
+CODE = (Path("effopd"), Path("stages"), Path("dvc.yaml"))
 RECORDS, FINDINGS = Path("reports/studies"), Path("docs/findings.md")
 
 
@@ -49,44 +52,60 @@ def main() -> None:
 
 def answer(name: str, study: Study, max_parallel: int) -> None:
     """Run what is not up to date, conclude, and keep the record."""
+    hashes = {
+        "code": sha256(*(hash_path(path) for path in (*CODE, *(script(probe) for probe in study.probes)))),
+        "params": hash_path(PARAMS),
+        "study": hash_path(PROFILES / f"{name}.yaml"),
+    }
+    if is_recorded(name, hashes) and all(is_cached(name, study, variant) for variant in study.variants):
+        print(f"{RECORDS / name}.json is up to date")
+        return
     for variant in study.variants:
         run(name, study, variant, max_parallel)
     values = read_yaml(PARAMS)
     variants = [read(name, study, variant, values) for variant in study.variants]
     versions = {package: version for variant in variants for package, version in variant.versions.items()}
     found = conclude(name, study, variants)
-    now = revision()
-    provenance = Provenance(
-        commit=now.commit,
-        is_modified=now.is_modified,
-        code=sha256(hash_path(Path("effopd")), hash_path(Path("stages"))),
-        params=hash_path(PARAMS),
-        versions=versions,
-    )
-    written = write_record(recorded(name, study, targets(study), variants, found, provenance), RECORDS)
+    provenance = Provenance(**asdict(revision()), **hashes, versions=versions)
+    write_record(recorded(name, study, targets(study), variants, found, provenance), RECORDS)
     print(f"{name}: {found.verdict}. {found.sentence}")
-    print(f"{RECORDS / name}.json" + ("" if written else " says so already"))
+    print(f"{RECORDS / name}.json")
+
+
+def is_recorded(name: str, hashes: Mapping[str, str]) -> bool:
+    """Whether the record was made by this code, from these params and this file."""
+    try:
+        made = asdict(read_record(RECORDS / f"{name}.json").provenance)
+    except DataError:  # there is none, or one of an older form
+        return False
+    return hashes.items() <= made.items()
+
+
+def is_cached(name: str, study: Study, variant: str) -> bool:
+    """Whether a run would find the results of every stage in DVC's cache, which knows of data and models too."""
+    planned = subprocess.run([*pipeline("plan", name, study, variant), "--json"], stdout=subprocess.PIPE, check=False)
+    hits = ("CACHED", "RESTORED")
+    return planned.returncode == 0 and all(row["expected"] in hits for row in json.loads(planned.stdout))
 
 
 def run(name: str, study: Study, variant: str, max_parallel: int) -> None:
     """One variant, in its copy. Raises `PipelineError` where the run fails, which has said why."""
-    asked = [*targets(study), "--experiment", f"{name}-{variant}", *as_options(study, variant)]
     print(f"{name}: {variant}", flush=True)
-    if not (place(name, variant).exists() and is_cached(asked)):
-        command = [sys.executable, "-m", "pipeline", "run", *asked, "--max-parallel", str(max_parallel)]
-        if subprocess.run(command, check=False).returncode:
-            raise PipelineError(f"{name}: {variant} did not finish; run the study again, and it goes on from there")
+    command = [*pipeline("run", name, study, variant), "--max-parallel", str(max_parallel)]
+    if subprocess.run(command, check=False).returncode:
+        raise PipelineError(f"{name}: {variant} did not finish; run the study again, and it goes on from there")
     for probe in study.probes:
-        script = Path(__file__).with_name(f"{probe}.py")
-        if subprocess.run([sys.executable, script, "--root", place(name, variant)], check=False).returncode:
+        if subprocess.run([sys.executable, script(probe), "--root", place(name, variant)], check=False).returncode:
             raise PipelineError(f"{name}: {variant}: {probe} did not finish")
 
 
-def is_cached(asked: list[str]) -> bool:
-    """Whether a run would find every stage as it left it. A plan needs no server, which takes longer than all else."""
-    command = [sys.executable, "-m", "pipeline", "plan", *asked, "--json"]
-    planned = subprocess.run(command, stdout=subprocess.PIPE, check=False)
-    return planned.returncode == 0 and all(row["expected"] == "CACHED" for row in json.loads(planned.stdout))
+def pipeline(verb: str, name: str, study: Study, variant: str) -> list[str]:
+    asked = [*targets(study), "--experiment", f"{name}-{variant}", *as_options(study, variant)]
+    return [sys.executable, "-m", "pipeline", verb, *asked]
+
+
+def script(probe: str) -> Path:
+    return Path(__file__).with_name(f"{probe}.py")
 
 
 def place(name: str, variant: str) -> Path:

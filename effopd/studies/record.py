@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from effopd.files import DataError, read_json, write_json
+from effopd.files import read_json, write_json
 from effopd.findings.comparisons import Verdict
 from effopd.findings.estimates import defined
 from effopd.records import record
@@ -61,12 +60,13 @@ class ToldVariant:
 
 @dataclass(frozen=True)
 class Provenance:
-    """commit: of the code. code: hash of the library and the stages. params: hash of params.yaml."""
+    """code, params, study: hashes of all code that has a part in it, of params.yaml, of the study's file."""
 
     commit: str | None
     is_modified: bool | None
     code: str
     params: str
+    study: str
     versions: dict[str, str]
 
 
@@ -112,17 +112,8 @@ def recorded(
     )
 
 
-def write_record(one: Record, folder: Path) -> bool:
-    """Write NAME.json, unless it says the same already but for its provenance; whether it was written.
-
-    So a study that is run again, and found the same, keeps the commit at which it was found.
-    """
-    path = folder / f"{one.name}.json"
-    with suppress(DataError):  # none, or one of an older form: it is written anew
-        if _content(read_record(path)) == _content(one):
-            return False
-    write_json(path, asdict(one))
-    return True
+def write_record(one: Record, folder: Path) -> None:
+    write_json(folder / f"{one.name}.json", asdict(one))
 
 
 def read_record(path: Path) -> Record:
@@ -133,10 +124,6 @@ def read_record(path: Path) -> Record:
 def read_records(folder: Path) -> tuple[Record, ...]:
     """All studies that were recorded, by name."""
     return tuple(read_record(path) for path in sorted(folder.glob("*.json")))
-
-
-def _content(one: Record) -> Mapping[str, Any]:
-    return {key: value for key, value in asdict(one).items() if key != "provenance"}
 
 
 def _variant(study: Study, variant: Variant) -> ToldVariant:

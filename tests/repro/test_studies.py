@@ -66,7 +66,7 @@ def test_a_study_runs_what_differs_once_and_says_what_it_found(untrained: Projec
     records = hash_path(project.root / "reports/studies")
     again = studied(project, "alignment")
     assert again.returncode == 0 and "flow 'dvc-repro'" not in again.stderr  # no flow at all
-    assert "alignment.json says so already" in again.stdout
+    assert "alignment.json is up to date" in again.stdout
     assert hash_path(project.root / "reports/studies") == records
 
 
