@@ -58,14 +58,18 @@ def conclude(_: Sequence[str], variants: Sequence[Variant]) -> Answer:
     both = ~np.isnan(teacher.rank_S + prompts.rank_S)
     better = over_worlds((teacher.rank_S - prompts.rank_S)[both].tolist(), confidence)
     lost = over_worlds((teacher.regret_S - prompts.regret_S).tolist(), confidence)
-    no_worse = [critic.name for critic in critics[1:] if critic.regret_S.mean() <= teacher.regret_S.mean()]
+    no_worse = [critic for critic in critics[1:] if critic.regret_S.mean() <= teacher.regret_S.mean()]
     said = (
         f"Over {len(searches)} searches the teacher's KL ranks candidates with a correlation of "
         f"{np.nanmean(teacher.rank_S):.2f}, {DOCUMENT} prompts with {np.nanmean(prompts.rank_S):.2f}; a difference of "
         f"{words.interval(better, '+.3f')}. Its choices lose {teacher.regret_S.mean():.3f} of accuracy, theirs "
         f"{prompts.regret_S.mean():.3f}; a difference of {words.interval(lost, '+.3f')}. It reads "
         f"{teacher.tokens:,.0f} tokens a search, they sample {prompts.tokens:,.0f}. "
-        + (f"The smallest D_v that loses no more is {no_worse[0]}." if no_worse else "No D_v tried loses as little.")
+        + (
+            f"Of sets tried, {no_worse[0].name} is the smallest that loses no more: {no_worse[0].tokens:,.0f} tokens."
+            if no_worse
+            else "No set tried loses as little."
+        )
     )
     checks = [None if math.isnan(better.value) else better.value >= 0, lost.high < NEGLIGIBLE]
     return Answer(numbers, checks, said)
