@@ -20,10 +20,13 @@ def conclude(claims: Sequence[str], variants: Sequence[Variant]) -> Answer:
     verdicts = claims_over(variants, claims)
     gaps = []
     for measure in measures:
-        gap = gap_over_worlds(variants, measure)
+        gap, form = gap_over_worlds(variants, measure), f"+{measure.form}"
         if not math.isnan(gap.value):
-            gaps.append(f"{measure.label} {words.interval(gap, f'+{measure.form}')}")
-    said = f"Over {len(variants)} worlds, {counted(verdicts)}. OPD minus RL: {'; '.join(gaps)}."
+            has_interval = not math.isnan(gap.low)  # one world has none
+            written = words.interval(gap, form) if has_interval else words.written(gap.value, form)
+            gaps.append(f"{measure.label} {written}")
+    worlds = f"Over {len(variants)} worlds" if len(variants) > 1 else "In one world"
+    said = f"{worlds}, {counted(verdicts)}. OPD minus RL: {'; '.join(gaps)}."
     return Answer(numbers, holding(verdicts), said)
 
 
