@@ -49,13 +49,11 @@ def conclude(_: Sequence[str], variants: Sequence[Variant]) -> Answer:
 
 def _where(leads: Mapping[int, bool]) -> str:
     """By k, whether OPD leads: `at k = 4 and 20, not at k = 1`."""
-    found = {
-        ahead: " and ".join(str(k) for k, leads_there in leads.items() if leads_there == ahead)
-        for ahead in (True, False)
+    groups = {
+        "at k =": [str(k) for k, ahead in leads.items() if ahead],
+        "not at k =": [str(k) for k, ahead in leads.items() if not ahead],
     }
-    return ", ".join(
-        f"{said} {found[ahead]}" for ahead, said in ((True, "at k ="), (False, "not at k =")) if found[ahead]
-    )
+    return ", ".join(f"{said} {' and '.join(ks)}" for said, ks in groups.items() if ks)
 
 
 def _numbers(variant: Variant, measure: str) -> Iterator[Number]:
