@@ -26,7 +26,7 @@ from effopd.studies.spec import Study, as_options, params_of, read_study, study_
 from effopd.studies.variants import Variant, read_variant
 from pipeline.errors import PipelineError
 from pipeline.workspace import choose_workspace
-from stages.revision import revision
+from stages.revision import Revision, revision
 
 PROFILES, PARAMS = Path("profiles/studies"), Path("params.yaml")
 CODE = (Path("effopd"), Path("stages"), Path("dvc.yaml"))
@@ -43,14 +43,15 @@ def main() -> None:
         studies = {name: read_study(name, PROFILES, PARAMS) for name in names}  # all of them, before anything runs
         if strange := [name for name in names if name not in CONCLUDES]:
             raise DataError(f"{PROFILES / strange[0]}.yaml: effopd/studies/conclusions.py has no such name")
+        now = revision()  # before the first record is written, which git would call a change
         for name, study in studies.items():
-            answer(name, study, options.max_parallel)
+            answer(name, study, options.max_parallel, now)
         show()
     except (DataError, ParamsError, PipelineError, MachineError) as error:
         sys.exit(f"error: {error}")
 
 
-def answer(name: str, study: Study, max_parallel: int) -> None:
+def answer(name: str, study: Study, max_parallel: int, now: Revision) -> None:
     """Run what is not up to date, conclude, and keep the record."""
     hashes = {
         "code": sha256(*(hash_path(path) for path in (*CODE, *(script(probe) for probe in study.probes)))),
@@ -66,7 +67,7 @@ def answer(name: str, study: Study, max_parallel: int) -> None:
     variants = [read(name, study, variant, values) for variant in study.variants]
     versions = {package: version for variant in variants for package, version in variant.versions.items()}
     found = conclude(name, study, variants)
-    provenance = Provenance(**asdict(revision()), **hashes, versions=versions)
+    provenance = Provenance(**asdict(now), **hashes, versions=versions)
     write_record(recorded(name, study, targets(study), variants, found, provenance), RECORDS)
     print(f"{name}: {found.verdict}. {found.sentence}")
     print(f"{RECORDS / name}.json")
