@@ -124,6 +124,7 @@ bench: $(READY) peers  ## ours against TRL, transformers, WeightWatcher, math-ve
 
 bench-gpu:  ## steps of Qwen3-0.6B's shape on one GPU, by the python that has a torch for it: docs/benchmarks.md
 	$(or $(GPU_PYTHON),python3) benchmarks/gpu.py
+
 study: $(READY)  ## a study of profiles/studies, NAME=alignment: its runs, its record, reports/studies/index.html
 	python benchmarks/studies.py $(or $(NAME),$(error which one? NAME=alignment, for example))
 
