@@ -31,13 +31,13 @@ def conclude(_: Sequence[str], variants: Sequence[Variant]) -> Answer:
     checks: list[Check] = []
     said = []
     for measure, name in MEASURES.items():
-        each, leads = [], dict[int, bool]()
+        each, leads = [], dict[int, Check]()
         for variant in variants:
             found = {number.series: number for number in _numbers(variant, measure)}
             numbers += found.values()
             opd, rl, chance, lead = (found[series].value for series in ("OPD", "RL", CHANCE, LEAD))
             k = variant.params.spectral.top_k
-            leads[k] = lead.low > 0
+            leads[k] = None if math.isnan(lead.low) else lead.low > 0
             each.append(
                 f"k = {k}: {opd.value:.2f} against {rl.value:.2f}, a lead of "
                 f"{lead.value:+.3f} ({lead.low:+.3f} to {lead.high:+.3f}), by chance {chance.value:.2f}"
@@ -47,11 +47,12 @@ def conclude(_: Sequence[str], variants: Sequence[Variant]) -> Answer:
     return Answer(numbers, checks, " ".join(said))
 
 
-def _where(leads: Mapping[int, bool]) -> str:
+def _where(leads: Mapping[int, Check]) -> str:
     """By k, whether OPD leads: `at k = 4 and 20, not at k = 1`."""
     groups = {
         "at k =": [str(k) for k, ahead in leads.items() if ahead],
-        "not at k =": [str(k) for k, ahead in leads.items() if not ahead],
+        "not at k =": [str(k) for k, ahead in leads.items() if ahead is False],
+        "with too early a tenth to tell at k =": [str(k) for k, ahead in leads.items() if ahead is None],
     }
     return ", ".join(f"{said} {' and '.join(ks)}" for said, ks in groups.items() if ks)
 
@@ -62,10 +63,15 @@ def _numbers(variant: Variant, measure: str) -> Iterator[Number]:
     confidence = variant.evidence.confidence
     opd, rl = (_by_matrix(variant, method, measure) for method in ("opd", "rl"))
     for method, values in (("opd", opd), ("rl", rl)):
-        yield Number(axis, label, label_of(method), over_matrices(list(values.values()), confidence))
+        yield Number(axis, label, label_of(method), _mean(list(values.values()), confidence))
     yield Number(axis, label, CHANCE, Interval(_by_chance(variant, measure)))
     gaps = [value - rl[name] for name, value in opd.items() if name in rl]
-    yield Number(f"OPD's lead in {axis}", label, LEAD, over_matrices(gaps, confidence))
+    yield Number(f"OPD's lead in {axis}", label, LEAD, _mean(gaps, confidence))
+
+
+def _mean(values: Sequence[float], confidence: float) -> Interval:
+    """NaN where a tenth of training lies before the first checkpoint, so that no matrix has a value."""
+    return over_matrices(values, confidence) if len(values) > 1 else Interval(math.nan)
 
 
 def _by_matrix(variant: Variant, method: str, measure: str) -> dict[str, float]:

@@ -35,6 +35,12 @@ def test_the_verdict_follows_from_the_leads(
     assert answer.verdict == expected
 
 
+def test_a_run_too_short_for_a_tenth_is_not_measured(world: World) -> None:
+    last = tuple(row for row in aligned(0.5) if row.step == 64)
+    levels = {name: last for name in ("rl", *(f"opd-{r}" for r in world.replicates))}
+    assert conclude([], [variant(world, levels=levels)]).verdict == "not measured"
+
+
 def test_levels_are_those_at_a_tenth_of_training(world: World) -> None:
     """Flat from 1/64 to 1/8 of training, so that at a tenth it is what was planted."""
     answer = conclude([], [planted(world, 4, 0.6, 0.3)])
