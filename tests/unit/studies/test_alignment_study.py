@@ -37,7 +37,7 @@ def test_the_verdict_follows_from_the_leads(
 
 def test_a_run_too_short_for_a_tenth_is_not_measured(world: World) -> None:
     last = tuple(row for row in aligned(0.5) if row.step == 64)
-    levels = {name: last for name in ("rl", *(f"opd-{r}" for r in world.replicates))}
+    levels = dict.fromkeys(("rl", *(f"opd-{r}" for r in world.replicates)), last)
     assert conclude([], [variant(world, levels=levels)]).verdict == "not measured"
 
 
