@@ -116,7 +116,7 @@ format: $(READY)  ## let ruff put the code in shape
 deps: $(READY)  ## write each stage's imports into dvc.yaml
 	python -m pipeline.code_deps --write
 
-leaderboard: $(READY)  ## what the target takes in the built-in world, by policy: docs/leaderboard.md; an hour or two, after make repro
+leaderboard: $(READY)  ## what the target takes in the built-in world, by policy: docs/leaderboard.md; half an hour, after make repro
 	python benchmarks/leaderboard.py
 
 bench: $(READY) peers  ## ours against TRL, transformers, WeightWatcher, math-verify and DVC, in turns: docs/benchmarks.md; after make repro
