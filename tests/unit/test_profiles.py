@@ -19,6 +19,7 @@ from effopd.profiles import apply_profile, missing_pins, profile_names, with_pro
 ROOT = Path(__file__).parents[2]
 PROFILES = ROOT / "profiles"
 NAMES = profile_names(PROFILES)
+VALUES = read_yaml(ROOT / "params.yaml")
 HEAD = "about: a test\nmachine: {gpus: 1, gpu_memory: 80GiB, memory: 1TiB, disk: 1TB}\nparams:\n"
 
 
@@ -57,6 +58,19 @@ def test_dvc_changes_one_line_for_one_value(file: Path, name: str) -> None:
     before = file.read_text()
     apply_overrides(str(file), ["run.seed=43"])  # what `dvc exp run -S` does
     assert file.read_text() == before.replace("seed: 42  ", "seed: 43  ")
+
+
+LISTS = [
+    f"{section}.{key}" for section, keys in VALUES.items() for key, value in keys.items() if isinstance(value, list)
+]
+
+
+@pytest.mark.parametrize("key", LISTS)
+def test_dvc_can_empty_any_list_and_leaves_all_else_as_it_was(file: Path, key: str) -> None:
+    """ruamel joins a later line without a comment to the next one; so no line that this can reach is without one."""
+    section, _, name = key.partition(".")
+    apply_overrides(str(file), [f"{key}=[]"])
+    assert read_yaml(file) == {**VALUES, section: {**VALUES[section], name: []}}
 
 
 @pytest.mark.parametrize("items", ["[0, 1]", "\n  - 0\n  - 1", "\n    - 0\n    - 1", "  # two\n  - 0\n  # and\n  - 1"])

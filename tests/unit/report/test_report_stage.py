@@ -23,7 +23,7 @@ BENCHMARKED = {"title": "AIME 2024", "accuracy": 0.5, "low": 0.4, "high": 0.6, "
 def test_the_stage_writes_the_same_bytes_twice(tmp_path: Path) -> None:
     """Two processes of the real stage, in two folders: ids, hash seeds, paths and clocks must not show."""
     params = (ROOT / "params.yaml").read_text()
-    for before, after in (("[3.0e-4, 5.0e-4, 1.0e-3]", "[3.0e-4]"), ("replicates: [0, 1, 2]", "replicates: [0]")):
+    for before, after in (("  - 5.0e-4\n  - 1.0e-3\n", ""), ("  - 1\n  - 2\n  threads", "  threads")):
         assert before in params
         params = params.replace(before, after)
     projects = [tmp_path / "here", tmp_path / "elsewhere"]
