@@ -9,7 +9,7 @@ PEERS := .venv-peers
 LIGHT := .venv-light
 PREFECT := .venv-prefect
 PORT := 4200
-WORKERS := --numprocesses 2 --dist loadgroup
+WORKERS := --numprocesses 2 --dist loadfile
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1

@@ -56,9 +56,12 @@ def settle_ghosts(client: SyncPrefectClient, root: Path, pool: str, queue: str) 
     proofs = folder(root) / "alive"
     killed = [path for path in proofs.glob("*") if not _held(path)] if proofs.is_dir() else []
     settled = []
-    for run in _begun(client, FlowRunFilterId(any_=[UUID(path.name) for path in killed])) if killed else []:
-        _end(client, run)
-        settled.append(run.name)
+    which = FlowRunFilter(id=FlowRunFilterId(any_=[UUID(path.name) for path in killed]))
+    for run in client.read_flow_runs(flow_run_filter=which) if killed else []:
+        _end_tasks(client, run)  # also of one that could say for itself, before it went, that it ends: see `orders`
+        if run.state_type in BEGUN:
+            _end(client, run)
+            settled.append(run.name)
     for path in killed:
         path.unlink(missing_ok=True)
     taken = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.PENDING])))
@@ -72,18 +75,16 @@ def settle_ghosts(client: SyncPrefectClient, root: Path, pool: str, queue: str) 
     return settled
 
 
-def _begun(client: SyncPrefectClient, which: FlowRunFilterId) -> list[FlowRun]:
-    state = FlowRunFilterState(type=FlowRunFilterStateType(any_=BEGUN))
-    return client.read_flow_runs(flow_run_filter=FlowRunFilter(id=which, state=state))
-
-
-def _end(client: SyncPrefectClient, run: FlowRun) -> None:
-    """Give the run and its tasks the state in which they are; a task's slots under its tags' limits become free."""
+def _end_tasks(client: SyncPrefectClient, run: FlowRun) -> None:
+    """Give the run's tasks the state in which they are; their slots under their tags' limits become free."""
     unfinished = TaskRunFilter(state=TaskRunFilterState(name=None, type=TaskRunFilterStateType(any_=BEGUN)))
     for task in client.read_task_runs(
         flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[run.id])), task_run_filter=unfinished
     ):
         client.set_task_run_state(task.id, Crashed(message=GONE), force=True)
+
+
+def _end(client: SyncPrefectClient, run: FlowRun) -> None:
     cancelling = run.state is not None and run.state.is_cancelling()
     client.set_flow_run_state(run.id, Cancelled() if cancelling else Crashed(message=GONE), force=True)
 

@@ -20,15 +20,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: drives the real DVC, Prefect or a browser")
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups at its turn
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Several workers share the tests by file, but for the slow ones, which share what is slow to start."""
-    for item in items:
-        if item.path.parent == Path(__file__).parent:
-            slow = item.get_closest_marker("slow")
-            item.add_marker(pytest.mark.xdist_group(str(item.path.parent if slow else item.path)))
-
-
 @pytest.fixture(scope="session")
 def dvc() -> Iterator[DvcProcess]:
     with DvcProcess(sys.executable) as process:
