@@ -3,6 +3,7 @@
 import datetime
 import os
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
@@ -125,8 +126,10 @@ def test_two_workspaces_have_servers_and_runs_of_their_own(
 
 
 def ui(project: Project, **environment: str) -> "subprocess.CompletedProcess[str]":
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
     return subprocess.run(
-        [PYTHON, "-m", "pipeline", "ui", "--port", "31313"],
+        [PYTHON, "-m", "pipeline", "ui", "--port", str(port)],
         cwd=project.root,
         env={**os.environ, "PYTHONPATH": str(CODE), **environment},
         capture_output=True,
