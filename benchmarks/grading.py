@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from benchmarks.processor import processor_seconds
 from effopd.datasets.load import load_rows
 from effopd.datasets.rows import read_examples
 from effopd.datasets.spec import read_spec, spec_file
@@ -42,16 +42,6 @@ def rate(problems: list[Problem], completions: list[str]) -> tuple[float, int]:
 def report(what: str, problems: list[Problem], completions: list[str]) -> None:
     per_second, right = rate(problems, completions)
     print(f"{what}: {per_second:.0f}/s ({right} of {len(problems)} right)")
-
-
-def processor_seconds() -> float:
-    """Of this process and the ones that it has started, as far as they have come, and those that have ended too."""
-    tick, own = os.sysconf("SC_CLK_TCK"), Path("/proc/self/task")
-    children = [child for task in own.iterdir() for child in (task / "children").read_text().split()]
-    fields = [Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split() for child in children]
-    living = sum(int(field[11]) + int(field[12]) for field in fields) / tick
-    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + living + ended.ru_utime + ended.ru_stime
 
 
 def one_turn(sets: dict[str, Pairs]) -> None:

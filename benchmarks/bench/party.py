@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
+from benchmarks.processor import processor_seconds
+
 os.environ |= {"TQDM_DISABLE": "1", "HF_HUB_OFFLINE": "1", "DS_ACCELERATOR": "cpu", "DO_NOT_TRACK": "1"}
 
 
@@ -62,16 +64,6 @@ class Turns:
     def answer(self, **said: Any) -> None:
         self.answers.write(json.dumps(said) + "\n")
         self.answers.flush()
-
-
-def processor_seconds() -> float:
-    """Of this process and the ones that it has started, as far as they have come, and those that have ended too."""
-    tick, own = os.sysconf("SC_CLK_TCK"), Path("/proc/self/task")
-    children = [child for task in own.iterdir() for child in (task / "children").read_text().split()]
-    fields = [Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split() for child in children]
-    living = sum(int(field[11]) + int(field[12]) for field in fields) / tick
-    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + living + ended.ru_utime + ended.ru_stime
 
 
 def peak_mib() -> float:
