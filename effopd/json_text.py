@@ -57,7 +57,7 @@ def _written(value: Any, text: Callable[[Any], str], sort_keys: bool) -> str:
             return f"[{', '.join(_written(item, text, sort_keys) for item in value)}]"
         case dict():
             names = sorted(value) if sort_keys else value
-            return f"{{{', '.join(f'{text(name)}: {_written(value[name], text, sort_keys)}' for name in names)}}}"
+            return f"{{{', '.join(f'{text(str(name))}: {_written(value[name], text, sort_keys)}' for name in names)}}}"
         case int() if not isinstance(value, bool):
             return str(Decimal(value))
         case _:

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
+from effopd.errors import one_line
 from effopd.params.section import ParamsError
 
 PROJECT = "effopd"
@@ -23,7 +24,7 @@ def open_tracker(name: str, folder: Path) -> Tracker:
     """A run of the folder's name in "tensorboard", "trackio" or "wandb".
 
     TensorBoard's and wandb's files go into `folder`; Trackio's where TRACKIO_DIR says. wandb stays offline unless
-    WANDB_MODE says otherwise. Raises `ParamsError` where the client is not installed.
+    WANDB_MODE says otherwise. Raises `ParamsError` where the client is not installed or refuses.
     """
     if find_spec(name) is None:
         raise ParamsError(f"live.tracker is {name}, which is not installed here: pip install {name}")
@@ -32,7 +33,10 @@ def open_tracker(name: str, folder: Path) -> Tracker:
             import wandb
 
             mode: Any = os.environ.get("WANDB_MODE", "offline")
-            return wandb.init(project=PROJECT, name=folder.name, dir=str(folder), mode=mode)
+            try:
+                return wandb.init(project=PROJECT, name=folder.name, dir=str(folder), mode=mode)
+            except wandb.Error as error:  # online, but nobody has logged in
+                raise ParamsError(f"live.tracker is wandb, which says: {one_line(error)}") from None
         case "trackio":
             import trackio
 

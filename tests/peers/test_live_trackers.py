@@ -27,14 +27,17 @@ tracker.finish()
 LOSSES = {1: 0.5, 2: 0.25, 3: 0.125}
 
 
+def launched(root: Path, tracker: str, **more: str) -> subprocess.CompletedProcess[str]:
+    places = {"TRACKIO_DIR": str(root / "trackio"), "PYTHONPATH": PATHS, "HOME": str(root), "NETRC": str(root / "none")}
+    without = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+    command = [sys.executable, "-c", LOGGED, tracker, str(root / "logs/opd-0")]
+    return subprocess.run(command, env=without | places | more, capture_output=True, text=True, check=False)
+
+
 def logged(root: Path, tracker: str) -> Path:
-    folder = root / "logs/opd-0"
-    places = {"TRACKIO_DIR": str(root / "trackio"), "PYTHONPATH": PATHS}
-    without = {name: value for name, value in os.environ.items() if name != "WANDB_MODE"}
-    command = [sys.executable, "-c", LOGGED, tracker, str(folder)]
-    done = subprocess.run(command, env=without | places, capture_output=True, text=True, check=False)
+    done = launched(root, tracker)
     assert done.returncode == 0, done.stderr[-3000:]
-    return folder
+    return root / "logs/opd-0"
 
 
 def test_tensorboard_has_every_step(tmp_path: Path) -> None:
@@ -54,3 +57,10 @@ def test_trackio_has_every_step_under_the_runs_name(tmp_path: Path) -> None:
         rows = database.execute("select run_name, step, metrics from metrics").fetchall()
     found = {step: json.loads(metrics)["loss"] for name, step, metrics in rows if name == "opd-0"}
     assert found == pytest.approx(LOSSES)
+
+
+def test_what_wandb_refuses_is_one_line(tmp_path: Path) -> None:
+    done = launched(tmp_path, "wandb", WANDB_MODE="online")
+    assert done.returncode != 0
+    last = done.stderr.strip().splitlines()[-1]
+    assert "ParamsError: live.tracker is wandb, which says: " in last and "wandb login" in last

@@ -186,6 +186,8 @@ VARIANTS: list[tuple[str, CodeTests, bool]] = [
     (py("def f(n):\n    return str(7**n)[-1]"), called("f", [[6000]], ["1"]), True),
     (py("def f(s):\n    return int(s) % 7"), called("f", [["7"*6000]], [0]), True),
     (py("from decimal import Decimal\nprint(Decimal(10)**5000)"), CodeTests(inputs=[""], outputs=["1"+"0"*5000]), False),
+    (py("def mean(ns):\n    return 10**400"), MEAN, False),
+    (py("def mean(ns):\n    return [10**400]"), MEAN, False),
     # one text for all arguments
     (py("def add(a,b):\n    return a+b"), called("add", ["2\n3"], ["5"]), True),
     (py("def add(a,b):\n    return a-b"), called("add", ["2\n3"], ["5"]), False),

@@ -54,3 +54,8 @@ def test_tests_with_long_numbers_are_stored_and_read_again() -> None:
     assert again.inputs == [[[10**5_000 - 1], 10**5_000]]
     assert same_value(again.outputs[0], 10**5_000)
     assert not same_value(again.outputs[0], 10**5_000 + 1)
+
+
+def test_keys_that_are_numbers_become_texts_beside_a_long_number_too() -> None:
+    value = {2: from_json(LONG), 1: {0.5: None}}
+    assert from_json(to_json(value)) == {"2": 10**5_000 - 1, "1": {"0.5": None}}
