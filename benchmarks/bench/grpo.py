@@ -5,14 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.bench.party import Options, Turns
-from benchmarks.bench.training import (
-    our_training,
-    say_arithmetic,
-    settings,
-    student,
-    trainer_data,
-    trainer_settings,
-)
+from benchmarks.bench.training import our_training, settings, student, trainer_data, trainer_settings
 from effopd.tasks.problems import Problem
 from effopd.tasks.verifiers import score_all
 from effopd.train.rl import reinforce
@@ -20,11 +13,8 @@ from effopd.train.rl import reinforce
 
 def ours(options: Options, turns: Turns) -> None:
     params, reference = settings(options), student(options)
-    training = our_training(options, turns, params, params.rl.learning_rate)
-    try:
+    with our_training(options, turns, params, params.rl.learning_rate, reference) as training:
         reinforce(training, reference, params.rl)
-    finally:
-        say_arithmetic(turns, training, params, reference)
 
 
 def theirs(options: Options, turns: Turns) -> None:

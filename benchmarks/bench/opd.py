@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from benchmarks.bench.party import Options, Turns
-from benchmarks.bench.training import (
-    our_training,
-    say_arithmetic,
-    settings,
-    student,
-    teacher,
-    trainer_data,
-    trainer_settings,
-)
+from benchmarks.bench.training import our_training, settings, student, teacher, trainer_data, trainer_settings
 from effopd.teachers.local import LocalTeacher
 from effopd.train.distill import distill
 
 
 def ours(options: Options, turns: Turns) -> None:
     params, scoring = settings(options), teacher(options)
-    training = our_training(options, turns, params, params.opd.learning_rate)
-    try:
+    with our_training(options, turns, params, params.opd.learning_rate, scoring) as training:
         distill(training, LocalTeacher(scoring), params.opd, params.opd.learning_rate)
-    finally:
-        say_arithmetic(turns, training, params, scoring)
 
 
 def theirs(options: Options, turns: Turns) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -32,15 +33,13 @@ _PRODUCTS = 50
 class Paced(ModelSampler):
     """Asked for the first thing in a step, it ends the turn before and waits for the next."""
 
-    turns: Turns | None = None
+    turns: Turns = field(kw_only=True)
 
     def refresh(self, step: int) -> None:
-        assert self.turns
         self.turns.next()
 
     def sample(self, prompts: Sequence[str], uniforms_BT: NDArray[np.float64]) -> Rollout:
         rollout = super().sample(prompts, uniforms_BT)
-        assert self.turns
         self.turns.count(tokens=int(rollout.mask_BT.sum()))
         return rollout
 
@@ -77,8 +76,14 @@ def teacher(options: Options) -> PreTrainedModel:
     return load_model(options.root / "models/teacher")
 
 
-def our_training(options: Options, turns: Turns, params: Params, learning_rate: float) -> Training:
-    """From the base, a step a turn, with all that a stage's run has around it."""
+@contextmanager
+def our_training(
+    options: Options, turns: Turns, params: Params, learning_rate: float, other: PreTrainedModel
+) -> Iterator[Training]:
+    """From the base, a step a turn, with all that a stage's run has around it; behind the last, what it computed.
+
+    other: the teacher, or the reference.
+    """
     model, tokenizer = student(options), load_tokenizer(options.root / "models/base")
     engine = TorchEngine(model, params.optimizer, learning_rate)
     session = Session(
@@ -91,10 +96,14 @@ def our_training(options: Options, turns: Turns, params: Params, learning_rate: 
     )
     sampler = Paced(model, tokenizer, params.rollout.max_new_tokens, turns=turns)
     problems = read_problems(options.root / "data/train.parquet")
-    return Training(engine, sampler, problems, session, params.run.seed, params.optimizer.micro_batch)
+    training = Training(engine, sampler, problems, session, params.run.seed, params.optimizer.micro_batch)
+    try:
+        yield training
+    finally:
+        _say_arithmetic(turns, training, params, other)
 
 
-def say_arithmetic(turns: Turns, training: Training, params: Params, other: PreTrainedModel) -> None:
+def _say_arithmetic(turns: Turns, training: Training, params: Params, other: PreTrainedModel) -> None:
     """The matrix products of a mean step without padding, and in how many seconds this machine makes as many.
 
     other: the teacher; a reference's products are counted with the student's.

@@ -3,7 +3,6 @@
 import datetime
 import os
 import signal
-import socket
 import subprocess
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import psutil
 import pytest
 import yaml
 from dvc_project import Project, no_locks, wait_until
-from served import CODE, PYTHON, Server, deploy, served, stage_processes
+from served import CODE, PYTHON, Server, deploy, free_port, served, stage_processes
 
 from pipeline.settings import folder
 
@@ -126,10 +125,8 @@ def test_two_workspaces_have_servers_and_runs_of_their_own(
 
 
 def ui(project: Project, **environment: str) -> "subprocess.CompletedProcess[str]":
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     return subprocess.run(
-        [PYTHON, "-m", "pipeline", "ui", "--port", str(port)],
+        [PYTHON, "-m", "pipeline", "ui", "--port", str(free_port())],
         cwd=project.root,
         env={**os.environ, "PYTHONPATH": str(CODE), **environment},
         capture_output=True,

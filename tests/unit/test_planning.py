@@ -23,6 +23,7 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
+from benchmarks.gpu import build
 from effopd.files import DataError
 from effopd.models.build import build_model
 from effopd.models.store import load_model, save_model
@@ -90,18 +91,7 @@ def test_published_sizes_add_up_to_the_published_counts(name: str, billions: flo
 
 def test_a_large_model_without_memory_has_as_many_parameters() -> None:
     shape = PUBLISHED["Qwen/Qwen3-4B"]
-    config = Qwen3Config(
-        vocab_size=shape.vocabulary,
-        hidden_size=shape.hidden_size,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        num_key_value_heads=shape.kv_heads,
-        head_dim=shape.head_size,
-        intermediate_size=shape.mlp_size,
-        tie_word_embeddings=shape.tied,
-    )
-    with torch.device("meta"):
-        assert Qwen3ForCausalLM(config).num_parameters() == shape.parameters
+    assert build(shape, torch.device("meta"), 0).num_parameters() == shape.parameters
 
 
 SIZES = {
