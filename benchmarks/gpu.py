@@ -54,7 +54,7 @@ class Sizes:
     """prompt, completion: tokens of each of the sequences of a micro-batch, which is a step.
 
     chunk: tokens whose logits exist at once. drawn, new_tokens: completions that are sampled together, and their
-    length. product: the side of the square matrices that measure the chip. matrices: whose spectra are taken.
+    length. product: the side of the square matrices that measure the chip.
     """
 
     student: Shape
@@ -66,8 +66,15 @@ class Sizes:
     drawn: int
     new_tokens: int
     product: int
-    matrices: tuple[tuple[int, int], ...]
     repetitions: int
+
+    @property
+    def matrices(self) -> list[tuple[int, int]]:
+        """Of one layer of the student, whose spectra are taken: queries, keys, values, results, and the MLP's three."""
+        shape, hidden, mlp = self.student, self.student.hidden_size, self.student.mlp_size
+        queries, keys = shape.heads * shape.head_size, shape.kv_heads * shape.head_size
+        attention = [(queries, hidden), (keys, hidden), (keys, hidden), (hidden, queries)]
+        return [*attention, (mlp, hidden), (mlp, hidden), (hidden, mlp)]
 
 
 def qwen3(vocabulary: int, hidden: int, layers: int, heads: int, kv_heads: int, head: int, mlp: int) -> Shape:
@@ -95,7 +102,6 @@ FULL = Sizes(
     drawn=64,
     new_tokens=128,
     product=8192,
-    matrices=((2048, 1024), (1024, 1024), (1024, 1024), (1024, 2048), (3072, 1024), (3072, 1024), (1024, 3072)),
     repetitions=5,
 )
 TOY = Sizes(
@@ -108,7 +114,6 @@ TOY = Sizes(
     drawn=3,
     new_tokens=4,
     product=64,
-    matrices=((24, 16), (16, 24)),
     repetitions=1,
 )
 

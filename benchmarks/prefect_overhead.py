@@ -18,11 +18,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pipeline.server import grant, listen, log_file, prefect_environment, serving, wait_for
 
+Call = Callable[..., str]
 ROUNDS = 7
 SIBLING_ROUNDS = 3
 DVC_YAML = """\
@@ -67,12 +68,7 @@ def main() -> None:
             "DVC_SITE_CACHE_DIR": str(home / "dvc"),
             "PYTHONPATH": str(own or Path(__file__).parents[1]),
         }
-
-        def call(*module: str) -> str:
-            command = [sys.executable, "-m", *module]
-            done = subprocess.run(command, cwd=root, env=environment, check=True, capture_output=True, text=True)
-            return done.stdout
-
+        call = caller(root, environment)
         if not own:
             make_project(root, call)
         with serving(Path(folder), listener, access) as server:
@@ -83,7 +79,17 @@ def main() -> None:
     print(f"load after: {os.getloadavg()[0]:.1f}")
 
 
-def compare(call: Callable[..., str]) -> None:
+def caller(root: Path, environment: Mapping[str, str]) -> Call:
+    """What runs a module of Python in the project, and gives what it printed."""
+
+    def call(*module: str) -> str:
+        command = [sys.executable, "-m", *module]
+        return subprocess.run(command, cwd=root, env=environment, check=True, capture_output=True, text=True).stdout
+
+    return call
+
+
+def compare(call: Call) -> None:
     """Everything cached: the whole commands, as a user starts them."""
     call("dvc", "repro")
     call("pipeline", "run")
@@ -106,7 +112,7 @@ def compare(call: Callable[..., str]) -> None:
             print(f"    {name:<13} {' '.join(f'{one:.2f}' for one in taken)}")
 
 
-def side_by_side(root: Path, call: Callable[..., str]) -> None:
+def side_by_side(root: Path, call: Call) -> None:
     """Two siblings that compute on one core each: by themselves and as stages, in turn and at the same time."""
     (root / "work").mkdir()
     (root / "work" / "work.py").write_text(WORK_PY)
@@ -138,7 +144,7 @@ def side_by_side(root: Path, call: Callable[..., str]) -> None:
             print(f"    {at_once} at once     {' '.join(f'{one:.1f}' for one in times[name, at_once])}")
 
 
-def make_project(root: Path, call: Callable[..., str]) -> None:
+def make_project(root: Path, call: Call) -> None:
     root.mkdir()
     (root / "raw.txt").write_text("some data\n")
     (root / "params.yaml").write_text("rate: 1.0\n")
