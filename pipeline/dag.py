@@ -1,7 +1,7 @@
 """The DAG of a DVC project and what its stages ask of the orchestrator; DVC itself is not needed to look at it."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from pipeline.errors import PipelineError
@@ -49,9 +49,6 @@ class Dag:
         for name, node in self.stages.items():
             wave[name] = 1 + max((wave[up] for up in node.upstream), default=-1)
         return wave
-
-    def upstream_of(self, name: str) -> Iterator[StageNode]:
-        return (self.stages[up] for up in self.stages[name].upstream)
 
 
 def read_hints(stage: str, meta: object) -> Hints:
