@@ -137,7 +137,8 @@ def ui(project: Project, **environment: str) -> "subprocess.CompletedProcess[str
 
 
 def test_a_home_of_another_workspace_is_refused(kept: Project, home: Path, finished: Project, tmp_path: Path) -> None:
-    other = deploy(finished, tmp_path / "project")
+    with served(kept, home):
+        other = deploy(finished, tmp_path / "project")
     done = ui(other, PREFECT_HOME=str(home))
     assert done.returncode == 1 and done.stderr.count("\n") == 1
     assert f"the server's database is that of {kept.root}" in done.stderr

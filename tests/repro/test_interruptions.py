@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from dvc_project import Project, wait_until
+from installed import needs_bubblewrap
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -181,3 +182,18 @@ def test_a_damaged_parquet_is_named(project: Project) -> None:
     file.write_bytes(b"PAR1 but not for long")
     said = project.dvc("repro", "--single-item", "--force", "opd@0", check=False)
     assert "error: data/train.parquet" in said and "Traceback" not in said
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize("stage", [["base"], ["opd", "--replicate", "0"]])
+def test_a_place_that_cannot_be_written_is_named_before_the_first_step(project: Project, stage: list[str]) -> None:
+    models = str(project.root / "models")
+    start_afresh(project)
+    command = ["bwrap", "--dev-bind", "/", "/", "--ro-bind", models, models, "--", sys.executable, "-m"]
+    name, *options = stage
+    done = subprocess.run(
+        [*command, f"stages.{name}", *options], cwd=project.root, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert re.search(r"^error: models/.*: Read-only file system$", done.stderr, re.MULTILINE), done.stderr[-2000:]
+    assert not (project.root / "logs").exists(), "no step was made"
